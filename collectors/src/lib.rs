@@ -1,0 +1,44 @@
+//! The outside world as events.
+//!
+//! A collector reads something that a Go build leaves behind and sends batches of [`gobeacon_formats::Event`]s.
+//! Collectors know files, clocks and the kernel; they know nothing of builds, spans or metrics.
+//!
+//! Invariant: a collector sends on one bounded channel and stops reading while that is full: the file is the buffer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gobeacon_formats::{Event, LineCounts, Timestamp};
+
+pub mod logs;
+
+/// Where a batch comes from: one incarnation of one log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// What the log *is*, the same over restarts of the agent and renames of the file: a hash of device, inode and
+    /// birth time (or of the best of these that the file system has).
+    pub id: [u8; 16],
+    /// Where it was found first.
+    pub path: PathBuf,
+}
+
+/// What a collector hands on.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The log it comes from.
+    pub source: Arc<Source>,
+    /// When the bytes were read, or, for bytes that were there before, when the file was last written.
+    pub observed: Timestamp,
+    /// In the order of the log.
+    pub events: Vec<Event>,
+    /// Lines read for this batch; not totals.
+    pub lines: LineCounts,
+    /// Bytes read for this batch.
+    pub bytes: u64,
+    /// Offset up to which the log has been read.
+    pub read_to: u64,
+    /// Offset of the first byte that the parser still holds; equals `read_to` when it holds nothing.
+    pub open_from: u64,
+    /// Nothing more will come from this source.
+    pub ended: bool,
+}
