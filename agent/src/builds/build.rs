@@ -28,6 +28,8 @@ pub(crate) enum Value {
     Float(f64),
     /// A truth value.
     Bool(bool),
+    /// A list of strings, such as the words of a command.
+    Strs(Vec<String>),
 }
 
 /// Attributes in the order they were set; a name stands once.
