@@ -4,8 +4,11 @@
 //! knows nothing of builds, spans or metrics. Parsing never fails: a line that means nothing is counted and passed
 //! over. What it holds for a stream is bounded, whatever the stream says.
 
+mod dialects;
 pub mod event;
 pub mod failure;
+mod line;
+mod lines;
 mod parser;
 pub mod time;
 

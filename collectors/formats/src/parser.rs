@@ -7,6 +7,9 @@
 //! cut into chunks anywhere and give the same events.
 
 use crate::Event;
+use crate::dialects::Dialects;
+use crate::line::{Line, LineTime, Tag};
+use crate::lines::{Lines, RawLine};
 
 /// How many lines of a log were read, and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +27,15 @@ pub struct LineCounts {
 /// The state of one log.
 #[derive(Debug, Default)]
 pub struct Parser {
+    lines: Lines,
+    reader: Reader,
+}
+
+/// What reads a line once it is cut.
+#[derive(Debug, Default)]
+struct Reader {
     counts: LineCounts,
+    dialects: Dialects,
 }
 
 impl Parser {
@@ -36,28 +47,40 @@ impl Parser {
     /// Reads the next bytes of the log, which start at `offset`, and appends the events that are complete to `out`.
     /// A last line without its newline is kept (bounded) until the rest comes.
     pub fn feed(&mut self, bytes: &[u8], offset: u64, out: &mut Vec<Event>) {
-        let _ = (bytes, offset, out);
+        self.lines.feed(bytes, offset, |raw| self.reader.line(&raw, out));
     }
 
     /// Nothing came for a while: gives out what is complete but was waiting for a line that might have continued it.
     /// Tests and packages that are open stay open.
     pub fn idle(&mut self, out: &mut Vec<Event>) {
-        let _ = out;
+        self.reader.dialects.idle(out);
     }
 
     /// The log ended: gives out all that is held, a last line without newline included.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
-        let _ = out;
+        self.lines.finish(|raw| self.reader.line(&raw, out));
+        self.reader.dialects.finish(out);
     }
 
     /// Counts since the parser was made.
     pub fn counts(&self) -> LineCounts {
-        self.counts
+        LineCounts { forgotten: self.reader.dialects.forgotten(), ..self.reader.counts }
     }
 
     /// Offset of the first byte that is not yet part of an event given out: a parser that starts anew there gives
     /// the events that this one still holds. `None` when nothing is held.
     pub fn open_from(&self) -> Option<u64> {
-        None
+        [self.lines.open_from(), self.reader.dialects.open_from()].into_iter().flatten().min()
+    }
+}
+
+impl Reader {
+    fn line(&mut self, raw: &RawLine<'_>, out: &mut Vec<Event>) {
+        self.counts.lines += 1;
+        self.counts.truncated += u64::from(raw.truncated);
+        let line = Line { text: raw.bytes, time: LineTime::None, tag: Tag::Out, offset: raw.offset, lines: 1 };
+        if !self.dialects.line(&line, out) {
+            self.counts.unrecognised += 1;
+        }
     }
 }

@@ -1,0 +1,46 @@
+//! The dialects of one stream, and which of them reads a line.
+//!
+//! A dialect turns lines of one kind of output (text of the go command and of tests; JSON objects) into events. This
+//! room only chooses; it must not know framing or what any line means.
+//!
+//! Invariants: each line goes to exactly one dialect; the order of events is the order in which they were complete.
+
+use crate::Event;
+use crate::line::Line;
+
+/// The state of every dialect, for one stream of one log.
+#[derive(Debug, Default)]
+pub(crate) struct Dialects {}
+
+impl Dialects {
+    /// Reads one line. Says whether it meant something: became an event, or is part of one or of a known block.
+    pub(crate) fn line(&mut self, line: &Line<'_>, out: &mut Vec<Event>) -> bool {
+        let _ = (line, out);
+        false
+    }
+
+    /// Nothing came for a while: gives out what is complete but was waiting for a line that might continue it.
+    pub(crate) fn idle(&mut self, out: &mut Vec<Event>) {
+        let _ = out;
+    }
+
+    /// The stream ended: gives out all that is held.
+    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
+        let _ = out;
+    }
+
+    /// Another go command starts: gives out what is held and forgets what is kept for one command.
+    pub(crate) fn new_command(&mut self, out: &mut Vec<Event>) {
+        let _ = out;
+    }
+
+    /// Offset of the oldest line that is held, if any is.
+    pub(crate) fn open_from(&self) -> Option<u64> {
+        None
+    }
+
+    /// Pieces of state given up because a bound was reached.
+    pub(crate) fn forgotten(&self) -> u64 {
+        0
+    }
+}
