@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Which tools the tests use, in which version, and where they are kept. Sourced by .ci/setup and .ci/test.
+
+# A folder that may outlive the clone: a tool that is there in its version is not built again.
+TOOLS="${GOBEACON_TOOLS:-$HOME/.cache/gobeacon-tools}"
+
+RUST_VERSION=1.95.0
+RUST_NIGHTLY=nightly-2026-05-20 # for the fuzzer's sanitizers only
+CARGO_DENY_VERSION=0.20.2
+CARGO_FUZZ_VERSION=0.13.2
+ZIG_VERSION=0.15.2
+OTELCOL_VERSION=0.159.0
+GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
+
+# A file of this name in a tool's folder says that its installation came to its end.
+DONE=.installed
+
+tool_dir() { printf '%s/%s' "$TOOLS" "$1"; }
+
+PATH="$HOME/.cargo/bin:$PATH"
+PATH="$(tool_dir "cargo-deny-$CARGO_DENY_VERSION")/bin:$PATH"
+PATH="$(tool_dir "cargo-fuzz-$CARGO_FUZZ_VERSION")/bin:$PATH"
+export PATH
+
+# What the tests find their tools by.
+GOBEACON_OTELCOL="$(tool_dir "otelcol-$OTELCOL_VERSION")/otelcol"
+GOBEACON_PROMETHEUS=/usr/bin/prometheus
+GOBEACON_PROMTOOL=/usr/bin/promtool
+GOBEACON_GO_ROOTS=""
+for version in "${GO_VERSIONS[@]}"; do
+  GOBEACON_GO_ROOTS+="${GOBEACON_GO_ROOTS:+:}$(tool_dir "go-$version")/go"
+done
+
+# The C compiler for macOS: zig's, see .ci/cc-macos.
+ZIG="$(tool_dir "ziglang-$ZIG_VERSION")/ziglang/zig"
+export ZIG
+export GOBEACON_OTELCOL GOBEACON_PROMETHEUS GOBEACON_PROMTOOL GOBEACON_GO_ROOTS
