@@ -8,14 +8,39 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use gobeacon_formats::Timestamp;
+use serde::{Serialize, Serializer};
 
-/// W3C trace id, derived from what the trace is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// W3C trace id, derived from what the trace is about. Shown and serialised as 32 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TraceId(pub(crate) [u8; 16]);
 
-/// W3C span id, derived from what the span is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// W3C span id, derived from what the span is about. Shown and serialised as 16 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SpanId(pub(crate) [u8; 8]);
+
+impl std::fmt::Display for TraceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Display for SpanId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for SpanId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]

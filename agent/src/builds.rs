@@ -1,0 +1,199 @@
+//! From events of logs to builds: a state machine without input or output.
+//!
+//! A build is one go command in one log. It opens at the echo of a command, or at the first Go event after idleness,
+//! and closes at the next echo, at the end of the log, or when nothing came for the idle timeout. What is known goes
+//! out as [`Outcome`]s as soon as it is known; the exporters and the metrics read those.
+//!
+//! This room reads no clock, file or socket: time comes in with the events and through [`Builds::tick`]. It names no
+//! metric and no wire format.
+//!
+//! Invariants: the same bytes give the same ids however they are cut into batches; every span's parent is exported
+//! in the same trace, begins no later and ends no earlier; state is bounded whatever the logs say, and what did not
+//! fit is counted in [`summary::Folded`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gobeacon_collectors::{Batch, Source};
+use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
+
+pub(crate) mod build;
+pub(crate) mod command;
+pub(crate) mod ids;
+mod open;
+pub(crate) mod redact;
+mod resource;
+pub(crate) mod summary;
+mod times;
+
+use build::{Telemetry, TraceId};
+use open::OpenBuild;
+use summary::{BuildSummary, EndedBy};
+
+/// What the state machine is told once.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// A build without a sign of life for this long is over.
+    pub(crate) idle_timeout: Duration,
+    /// What this machine is, the same over restarts: goes into every trace id.
+    pub(crate) host_id: String,
+    /// For the resource attribute `host.name`.
+    pub(crate) host_name: Option<String>,
+    /// Most spans exported for one build, the root included; at least 8.
+    pub(crate) max_spans_per_build: usize,
+    /// Most builds open at once, at least 1; beyond it the one that was silent the longest is closed.
+    pub(crate) max_open_builds: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(300),
+            host_id: String::new(),
+            host_name: None,
+            max_spans_per_build: 2_000,
+            max_open_builds: 1_024,
+        }
+    }
+}
+
+/// What became known. `offset` is that of the event that told it, in its log.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// Spans and log records that are complete.
+    Telemetry(Telemetry),
+    /// A build opened. Its name is known for sure only when it ends.
+    CommandStarted { offset: u64, trace_id: TraceId },
+    /// A build closed; each started one ends once.
+    CommandEnded(Box<BuildSummary>),
+    /// A module version is downloaded, told once for each build however many signals show it.
+    Download { offset: u64, module: String, version: String, host: Option<String> },
+    /// A download that was told before came to nothing; at most once for each module version of a build.
+    DownloadFailed { offset: u64, module: String, version: String, host: Option<String>, class: FailureClass },
+    /// A Go toolchain is downloaded.
+    ToolchainDownload { offset: u64, version: String },
+    /// A proxy did not have or give something and the next one of the list was asked; told once for each host and
+    /// module of a build.
+    ProxyFallback { offset: u64, from_host: String, reason: FailureClass },
+    /// A request to the checksum database failed.
+    SumdbRequestFailed { offset: u64, reason: FailureClass },
+    /// A test case ended.
+    TestCase { offset: u64, status: CaseStatus, elapsed_seconds: Option<f64>, trace_id: TraceId },
+    /// A test package was reported.
+    TestPackage { offset: u64, status: PackageStatus, cached: bool, elapsed_seconds: Option<f64>, trace_id: TraceId },
+    /// A test passed that had failed before in the same build; told once for each test.
+    TestFlaky { offset: u64 },
+    /// A failure.
+    Failure { offset: u64, failure: Box<Failure>, trace_id: TraceId },
+}
+
+/// All open builds, at most one for each log.
+#[derive(Debug)]
+pub(crate) struct Builds {
+    settings: Arc<Settings>,
+    /// By the id of the log.
+    open: BTreeMap<[u8; 16], OpenBuild>,
+    /// The latest time heard of; for idleness only.
+    clock: Timestamp,
+}
+
+impl Builds {
+    /// No build is open.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), open: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
+    }
+
+    /// Takes in what one log said.
+    ///
+    /// Who follows live logs calls [`Self::tick`] with the present before, so that bytes that were written long ago
+    /// count as a sign of life now.
+    pub(crate) fn apply(&mut self, batch: &Batch, out: &mut Vec<Outcome>) {
+        self.clock = self.clock.max(batch.observed);
+        for event in &batch.events {
+            self.event(batch, event, out);
+        }
+        if let Some(build) = self.open.get_mut(&batch.source.id) {
+            // bytes alone are a sign of life only while the parser holds something unfinished of this build
+            if !batch.events.is_empty() || (batch.bytes > 0 && batch.open_from < batch.read_to) {
+                build.last_activity = self.clock;
+            }
+            build.flush(out);
+        }
+        if batch.ended {
+            self.close(batch.source.id, EndedBy::EndOfLog, out);
+        }
+    }
+
+    /// Tells the present: closes what has been silent for the idle timeout.
+    pub(crate) fn tick(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
+        self.clock = self.clock.max(now);
+        let silent = |build: &OpenBuild| deadline(build, &self.settings) <= now;
+        let over: Vec<_> = self.open.iter().filter(|(_, build)| silent(build)).map(|(id, _)| *id).collect();
+        for id in over {
+            self.close(id, EndedBy::Idle, out);
+        }
+    }
+
+    /// Closes all builds: the agent stops, or a replay came to its end.
+    pub(crate) fn finish(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
+        self.clock = self.clock.max(now);
+        while let Some((id, _)) = self.open.first_key_value() {
+            self.close(*id, EndedBy::Shutdown, out);
+        }
+    }
+
+    /// When [`Self::tick`] has something to close at the earliest, as things stand.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.open.values().map(|build| deadline(build, &self.settings)).min()
+    }
+
+    /// Where in its log the open build of `source` began: who reads again from there comes to the same state.
+    pub(crate) fn open_offset(&self, source: &Source) -> Option<u64> {
+        self.open.get(&source.id).map(OpenBuild::lowest_offset)
+    }
+
+    /// How many builds are open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    fn event(&mut self, batch: &Batch, event: &Event, out: &mut Vec<Outcome>) {
+        let id = batch.source.id;
+        let echo = matches!(event.kind, EventKind::CommandStarted { .. });
+        let rested = self.open.get(&id).is_some_and(|build| build.rested_before(event, self.settings.idle_timeout));
+        if echo {
+            self.close(id, EndedBy::NextCommand, out);
+        } else if rested {
+            self.close(id, EndedBy::Idle, out);
+        }
+        if !self.open.contains_key(&id) {
+            self.make_room(out);
+            let build = OpenBuild::new(Arc::clone(&self.settings), Arc::clone(&batch.source), event.offset);
+            out.push(Outcome::CommandStarted { offset: event.offset, trace_id: build.trace_id() });
+            self.open.insert(id, build);
+        }
+        if let Some(build) = self.open.get_mut(&id) {
+            build.last_activity = self.clock;
+            build.apply(event, batch.observed, out);
+        }
+    }
+
+    fn make_room(&mut self, out: &mut Vec<Outcome>) {
+        while self.open.len() >= self.settings.max_open_builds.max(1) {
+            let oldest = self.open.iter().min_by_key(|(_, build)| build.last_activity).map(|(id, _)| *id);
+            let Some(id) = oldest else { return };
+            self.close(id, EndedBy::TooManyOpen, out);
+        }
+    }
+
+    fn close(&mut self, id: [u8; 16], by: EndedBy, out: &mut Vec<Outcome>) {
+        if let Some(build) = self.open.remove(&id) {
+            build.close(by, out);
+        }
+    }
+}
+
+fn deadline(build: &OpenBuild, settings: &Settings) -> Timestamp {
+    build.last_activity.plus_seconds(settings.idle_timeout.as_secs_f64())
+}

@@ -1,0 +1,95 @@
+//! Ids that are derived from what a thing is, not drawn.
+//!
+//! Reading the same bytes again, after a crash or cut into other batches, gives the same ids, so what is delivered
+//! twice is one thing at the backend.
+
+use sha2::{Digest, Sha256};
+
+use super::build::{SpanId, TraceId};
+
+/// The trace of a build that is known from a log alone: where it runs, which log, where in it.
+pub(crate) fn trace_of_log(host_id: &str, log: &[u8; 16], offset: u64) -> TraceId {
+    let hash = Sha256::new()
+        .chain_update(b"gobeacon log build\0")
+        .chain_update((host_id.len() as u64).to_le_bytes())
+        .chain_update(host_id)
+        .chain_update(log)
+        .chain_update(offset.to_le_bytes())
+        .finalize();
+    let mut id = [0; 16];
+    copy(&hash, &mut id);
+    TraceId(id)
+}
+
+/// The root span of a trace.
+pub(crate) fn root_of(trace: TraceId) -> SpanId {
+    let hash = Sha256::new().chain_update(b"gobeacon root\0").chain_update(trace.0).finalize();
+    let mut id = [0; 8];
+    copy(&hash, &mut id);
+    SpanId(id)
+}
+
+/// A child: `ordinal` parts those of the same kind and name under one parent.
+pub(crate) fn child_of(parent: SpanId, kind: &str, name: &str, ordinal: u64) -> SpanId {
+    let hash = Sha256::new()
+        .chain_update(parent.0)
+        .chain_update((kind.len() as u64).to_le_bytes())
+        .chain_update(kind)
+        .chain_update((name.len() as u64).to_le_bytes())
+        .chain_update(name)
+        .chain_update(ordinal.to_le_bytes())
+        .finalize();
+    let mut id = [0; 8];
+    copy(&hash, &mut id);
+    SpanId(id)
+}
+
+/// A short hash to remember a name by, 64 bits of it.
+pub(crate) fn remembered(parts: &[&str]) -> u64 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let mut id = [0; 8];
+    copy(&hash.finalize(), &mut id);
+    u64::from_le_bytes(id)
+}
+
+/// The first bytes of a hash; never all zero, which W3C and OTLP call invalid.
+fn copy(hash: &[u8], id: &mut [u8]) {
+    for (to, from) in id.iter_mut().zip(hash) {
+        *to = *from;
+    }
+    if id.iter().all(|byte| *byte == 0)
+        && let Some(last) = id.last_mut()
+    {
+        *last = 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_part_hosts_logs_offsets_kinds_names_and_ordinals() {
+        let trace = trace_of_log("host", &[1; 16], 7);
+        assert_eq!(trace, trace_of_log("host", &[1; 16], 7));
+        assert_ne!(trace, trace_of_log("host2", &[1; 16], 7));
+        assert_ne!(trace, trace_of_log("host", &[2; 16], 7));
+        assert_ne!(trace, trace_of_log("host", &[1; 16], 8));
+        let root = root_of(trace);
+        let child = child_of(root, "test", "a", 0);
+        assert_ne!(child, child_of(root, "tes", "ta", 0));
+        assert_ne!(child, child_of(root, "test", "a", 1));
+        assert_ne!(remembered(&["a", "bc"]), remembered(&["ab", "c"]));
+    }
+
+    #[test]
+    fn an_all_zero_hash_is_still_a_valid_id() {
+        let mut id = [0; 8];
+        copy(&[0; 32], &mut id);
+        assert_ne!(id, [0; 8]);
+    }
+}
