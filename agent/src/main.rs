@@ -1,6 +1,14 @@
 //! gobeacon: tells why Go builds are slow, why they fail, and whether what is built is what it should be.
+//!
+//! Arguments, then a command, then an exit code; the rest is in the rooms below.
+
+mod cli;
 
 #[expect(dead_code, reason = "the house is being built: the loop that calls this lands next")]
 mod builds;
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os())
+}

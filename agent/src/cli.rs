@@ -1,0 +1,94 @@
+//! The command line: one table of subcommands, one file a subcommand.
+//!
+//! A row of [`COMMANDS`] feeds the parser, the help, the completions, the man pages and the reference page. What a
+//! command does is in its own file; this one knows only how a command is found, run and ended.
+//!
+//! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
+
+mod output;
+mod parse;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Args};
+
+pub(crate) use output::Error;
+
+/// The subcommands, in the order of the help.
+const COMMANDS: &[Row] = &[row::<parse::Parse>()];
+
+const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether what is built is what it should be";
+
+const EXAMPLES: &str = "\
+Examples:
+  gobeacon parse --format json build.log          what a log says, one event a line
+";
+
+/// How a command ended, when nothing kept it from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done, and nothing was wrong.
+    Ok,
+    /// 1: it ran, and found a failure or could not do a part of its work. The reason has been said.
+    Failed,
+}
+
+/// A subcommand: its arguments and what it does with them.
+trait Subcommand: Args {
+    /// The word that selects it.
+    const NAME: &'static str;
+    /// Does it.
+    fn run(self) -> Result<Exit, Error>;
+}
+
+/// One row of the table.
+struct Row {
+    name: &'static str,
+    define: fn(clap::Command) -> clap::Command,
+    run: fn(&ArgMatches) -> Result<Exit, Error>,
+}
+
+const fn row<S: Subcommand>() -> Row {
+    Row { name: S::NAME, define: S::augment_args, run: |matches| S::from_arg_matches(matches)?.run() }
+}
+
+/// Reads the arguments, runs the command, says what went wrong, and gives the exit code.
+pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let ended = command().try_get_matches_from(arguments).map_err(Error::from).and_then(|matches| dispatch(&matches));
+    match ended {
+        Ok(Exit::Ok) => ExitCode::SUCCESS,
+        Ok(Exit::Failed) => ExitCode::from(1),
+        Err(error) => error.report(),
+    }
+}
+
+/// The whole command line as clap knows it.
+fn command() -> clap::Command {
+    let root = clap::Command::new("gobeacon")
+        .about(ABOUT)
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_long_help(EXAMPLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100);
+    COMMANDS.iter().fold(root, |root, row| root.subcommand((row.define)(clap::Command::new(row.name))))
+}
+
+fn dispatch(matches: &ArgMatches) -> Result<Exit, Error> {
+    let found = matches.subcommand().and_then(|(name, matches)| {
+        let row = COMMANDS.iter().find(|row| row.name == name)?;
+        Some((row.run)(matches))
+    });
+    found.unwrap_or(Ok(Exit::Failed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,102 @@
+//! What a command writes and how it fails: standard output, standard error, exit codes.
+//!
+//! Invariant: a reader of our output that goes away (`gobeacon parse log | head -1`) ends the command silently and
+//! is no failure.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The shape of what a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs: stable, documented
+    Json,
+}
+
+/// Why a command could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// Standard output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+}
+
+impl Error {
+    /// Says it on standard error, and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Self::Usage(error) => {
+                let code = u8::try_from(error.exit_code()).unwrap_or(2);
+                // help goes to standard output, which may be closed: nothing to be done then
+                let _ = error.print();
+                ExitCode::from(code)
+            }
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Output(_) => {
+                complain(&self);
+                ExitCode::from(1)
+            }
+        }
+    }
+}
+
+/// Standard output, locked and buffered. Flush it at the end: only then is it known that all was written.
+pub(crate) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+}
+
+/// One line on standard error, where it is written at all.
+pub(crate) fn complain(what: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "gobeacon: {what}");
+}
+
+/// Where a command reads a log from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// `-`.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<PathBuf> for Input {
+    fn from(path: PathBuf) -> Self {
+        if path == Path::new("-") { Self::Stdin } else { Self::File(path) }
+    }
+}
+
+impl Input {
+    /// The name of the log in the output; standard input has none.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn io::Read>> {
+        Ok(match self {
+            Self::Stdin => Box::new(io::stdin().lock()),
+            Self::File(path) => Box::new(std::fs::File::open(path)?),
+        })
+    }
+}
+
+impl std::fmt::Display for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
