@@ -1,0 +1,146 @@
+//! OTLP export: spans and log records go out to a backend, or are counted where they do not.
+//!
+//! Knows what a span is, not how it came about; the SDK of OpenTelemetry is not in this path, because it loses spans
+//! when the backend is slow. Which metrics the counts become is for `metrics` to know.
+//!
+//! Invariants: memory is bounded whatever the backend does; `offer` never waits; each record that is lost stands
+//! under one [`DropReason`]; secrets are in no log and no `Debug`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::builds::build::{LogRecord, Span, Telemetry};
+
+mod backoff;
+mod batch;
+mod counts;
+mod encode;
+mod health;
+mod lane;
+mod queue;
+pub(crate) mod settings;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub(crate) use counts::{DropReason, FailureReason, Report, Signal, SignalReport};
+pub(crate) use settings::{Explicit, Off, Resolved, Settings, SettingsError};
+pub(crate) use transport::StartError;
+
+use encode::Common;
+use lane::Lane;
+use settings::SignalSettings;
+use transport::Transport;
+
+/// The handle of a running exporter. Dropped, it stops at once and loses what is queued: call [`Exporter::shutdown`].
+pub(crate) struct Exporter {
+    traces: Option<Arc<Lane<Span>>>,
+    logs: Option<Arc<Lane<LogRecord>>>,
+    /// One task a signal.
+    tasks: JoinSet<()>,
+}
+
+/// What was not exported when a deadline passed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Spans.
+    pub(crate) spans: u64,
+    /// Log records.
+    pub(crate) logs: u64,
+}
+
+impl Exporter {
+    /// Reads certificates and secrets and starts a task for each signal, on the runtime it is called from. Connects
+    /// when there is something to send: a backend that is away is no error.
+    ///
+    /// # Errors
+    /// A file that a setting names cannot be used.
+    pub(crate) fn start(settings: &Settings) -> Result<Self, StartError> {
+        let mut tasks = JoinSet::new();
+        let traces = settings.traces.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
+        let logs = settings.logs.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
+        Ok(Self { traces, logs, tasks })
+    }
+
+    /// Queues what is to be exported. Never waits.
+    ///
+    /// Full-policy: when the queue is full its oldest batches make room; they are counted as
+    /// [`DropReason::QueueFull`], and that it began is said once.
+    pub(crate) fn offer(&self, telemetry: Telemetry) {
+        let Telemetry { resource, spans, logs } = telemetry;
+        if let Some(lane) = &self.traces {
+            lane.add(&resource, spans);
+        }
+        if let Some(lane) = &self.logs {
+            lane.add(&resource, logs);
+        }
+    }
+
+    /// Queues what is to be exported, and waits while the queue has no room: for work that can wait, such as a
+    /// replay. Drops nothing, and waits as long as the backend is away.
+    pub(crate) async fn push(&self, telemetry: Telemetry) {
+        let Telemetry { resource, spans, logs } = telemetry;
+        if let Some(lane) = &self.traces {
+            lane.add_waiting(&resource, spans).await;
+        }
+        if let Some(lane) = &self.logs {
+            lane.add_waiting(&resource, logs).await;
+        }
+    }
+
+    /// Sends what was queued so far without lingering, and waits until it is delivered or dropped, `within` has
+    /// passed, or the backend asked to be left alone for longer than that. Gives back what is still queued.
+    pub(crate) async fn flush(&self, within: Duration) -> Left {
+        let now = Instant::now();
+        let deadline = now.checked_add(within).unwrap_or(now);
+        let traces = async {
+            if let Some(lane) = &self.traces {
+                lane.flush(deadline).await;
+            }
+        };
+        let logs = async {
+            if let Some(lane) = &self.logs {
+                lane.flush(deadline).await;
+            }
+        };
+        tokio::join!(traces, logs);
+        let Report { traces, logs } = self.report();
+        Left { spans: traces.queued_records, logs: logs.queued_records }
+    }
+
+    /// Flushes, then ends. What is left is dropped, counted as [`DropReason::Shutdown`], and given back as a number.
+    /// The counts can be read afterwards.
+    pub(crate) async fn shutdown(&mut self, within: Duration) -> Left {
+        self.flush(within).await;
+        self.tasks.shutdown().await;
+        Left {
+            spans: self.traces.as_ref().map_or(0, |lane| lane.abandon()),
+            logs: self.logs.as_ref().map_or(0, |lane| lane.abandon()),
+        }
+    }
+
+    /// The counts now.
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            traces: self.traces.as_ref().map(|lane| lane.report()).unwrap_or_default(),
+            logs: self.logs.as_ref().map(|lane| lane.report()).unwrap_or_default(),
+        }
+    }
+}
+
+fn start<R: encode::Record>(
+    signal: &SignalSettings,
+    settings: &Settings,
+    tasks: &mut JoinSet<()>,
+) -> Result<Arc<Lane<R>>, StartError>
+where
+    R::Proto: Send,
+{
+    let transport = Transport::new(signal, R::SIGNAL)?;
+    let lane = Arc::new(Lane::new(settings.limits, Common::new(settings), signal));
+    tasks.spawn(Arc::clone(&lane).run(transport, signal.timeout));
+    Ok(lane)
+}

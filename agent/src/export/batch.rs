@@ -1,0 +1,115 @@
+//! Gathers records into requests of bounded size.
+//!
+//! Invariant: a request never has more records or bytes than the limits, and within a request the records of one
+//! build stand under one resource.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::encode::{Common, Record, SCHEMA_URL};
+use super::settings::Limits;
+use crate::builds::build::Attributes;
+
+/// Bytes that the tag and length around a message take at most: 1 + 5.
+const FRAME: usize = 6;
+/// Bytes of a group besides its resource and records: its own frame and those of resource and scope, the scope, and
+/// two schema URLs, rounded up.
+const GROUP: usize = 4 * FRAME + 2 * (SCHEMA_URL.len() + FRAME) + 64;
+
+/// One request, encoded.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    /// An OTLP export request of one signal as protobuf.
+    pub(super) payload: Bytes,
+    /// Spans or log records in it.
+    pub(super) records: u64,
+}
+
+impl Batch {
+    pub(super) fn bytes(&self) -> u64 {
+        self.payload.len() as u64
+    }
+}
+
+/// One record alone is larger than a request may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// A request in the making.
+pub(super) struct Builder<R: Record> {
+    limits: Limits,
+    common: Common,
+    groups: Vec<Group<R>>,
+    records: usize,
+    /// At least the encoded size.
+    bytes: usize,
+}
+
+struct Group<R: Record> {
+    of: Arc<Attributes>,
+    resource: Resource,
+    records: Vec<R::Proto>,
+}
+
+impl<R: Record> Builder<R> {
+    pub(super) fn new(limits: Limits, common: Common) -> Self {
+        Self { limits, common, groups: Vec::new(), records: 0, bytes: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    pub(super) fn records(&self) -> u64 {
+        self.records as u64
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    /// Adds a record; gives back the request that it no longer fitted into, or that is full with it.
+    ///
+    /// # Errors
+    /// The record alone is larger than a request may be. It is not added.
+    pub(super) fn add(&mut self, resource: &Arc<Attributes>, record: R) -> Result<Option<Batch>, TooLarge> {
+        let record = record.into_proto();
+        let size = record.encoded_len() + FRAME;
+        let mut group = self.groups.iter_mut().rposition(|group| Arc::ptr_eq(&group.of, resource));
+        let mut full = None;
+        if group.is_none() || self.bytes + size > self.limits.batch_bytes {
+            let made = self.common.resource(resource);
+            let size_with_group = size + made.encoded_len() + GROUP;
+            if size_with_group > self.limits.batch_bytes {
+                return Err(TooLarge);
+            }
+            if group.is_some() || self.bytes + size_with_group > self.limits.batch_bytes {
+                full = self.seal();
+            }
+            self.bytes += size_with_group - size;
+            group = Some(self.groups.len());
+            self.groups.push(Group { of: Arc::clone(resource), resource: made, records: Vec::new() });
+        }
+        if let Some(group) = group.and_then(|at| self.groups.get_mut(at)) {
+            group.records.push(record);
+            self.bytes += size;
+            self.records += 1;
+        }
+        if self.records >= self.limits.batch_records { Ok(full.or_else(|| self.seal())) } else { Ok(full) }
+    }
+
+    /// Ends the request, unless nothing is in it.
+    pub(super) fn seal(&mut self) -> Option<Batch> {
+        if self.is_empty() {
+            return None;
+        }
+        let groups = std::mem::take(&mut self.groups);
+        let groups = groups.into_iter().map(|group| R::group(group.resource, group.records)).collect();
+        let batch = Batch { payload: R::request(groups).into(), records: self.records() };
+        (self.records, self.bytes) = (0, 0);
+        Some(batch)
+    }
+}

@@ -1,0 +1,177 @@
+//! Spans and log records as OTLP messages.
+//!
+//! The ids, times and attributes go onto the wire as they come. Nothing here gathers, sends or waits.
+//!
+//! Invariant: what a message cannot hold is counted in the message (dropped attributes), never just left out.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1 as logs;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as trace;
+use prost::Message;
+
+use super::counts::Signal;
+use super::settings::Settings;
+use crate::builds::build::{Attributes, LogRecord, LogSeverity, Span, SpanKind, Value};
+
+/// The semantic conventions that attribute names follow.
+pub(super) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+/// Attributes of a span or log record beyond this number are dropped and counted in it: the limit of OpenTelemetry.
+const MOST_ATTRIBUTES: usize = 128;
+/// The service name of a build whose repository is not known.
+const UNKNOWN_SERVICE: &str = "go-build";
+/// W3C trace flag: sampled.
+const SAMPLED: u32 = 1;
+
+/// What can be exported: a span or a log record.
+pub(super) trait Record: Send + 'static {
+    const SIGNAL: Signal;
+    type Proto: Message;
+    type Group: Message;
+
+    fn into_proto(self) -> Self::Proto;
+    /// The records of one resource.
+    fn group(resource: Resource, records: Vec<Self::Proto>) -> Self::Group;
+    /// The encoded request.
+    fn request(groups: Vec<Self::Group>) -> Vec<u8>;
+}
+
+impl Record for Span {
+    const SIGNAL: Signal = Signal::Traces;
+    type Proto = trace::Span;
+    type Group = trace::ResourceSpans;
+
+    fn into_proto(self) -> trace::Span {
+        let kind = match self.kind {
+            SpanKind::Internal => trace::span::SpanKind::Internal,
+            SpanKind::Client => trace::span::SpanKind::Client,
+        };
+        let status = self.error.map(|message| trace::Status { message, code: trace::status::StatusCode::Error.into() });
+        let (attributes, dropped_attributes_count) = limited(self.attributes);
+        trace::Span {
+            trace_id: self.trace_id.0.to_vec(),
+            span_id: self.span_id.0.to_vec(),
+            parent_span_id: self.parent.map(|id| id.0.to_vec()).unwrap_or_default(),
+            flags: SAMPLED,
+            name: self.name.into_owned(),
+            kind: kind.into(),
+            start_time_unix_nano: nanos(self.start.as_nanos()),
+            end_time_unix_nano: nanos(self.end.max(self.start).as_nanos()),
+            attributes,
+            dropped_attributes_count,
+            status,
+            ..trace::Span::default()
+        }
+    }
+
+    fn group(resource: Resource, spans: Vec<trace::Span>) -> trace::ResourceSpans {
+        let scope = trace::ScopeSpans { scope: Some(scope()), spans, schema_url: SCHEMA_URL.into() };
+        trace::ResourceSpans { resource: Some(resource), scope_spans: vec![scope], schema_url: SCHEMA_URL.into() }
+    }
+
+    fn request(resource_spans: Vec<trace::ResourceSpans>) -> Vec<u8> {
+        ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+    }
+}
+
+impl Record for LogRecord {
+    const SIGNAL: Signal = Signal::Logs;
+    type Proto = logs::LogRecord;
+    type Group = logs::ResourceLogs;
+
+    fn into_proto(self) -> logs::LogRecord {
+        let (severity, text) = match self.severity {
+            LogSeverity::Info => (logs::SeverityNumber::Info, "INFO"),
+            LogSeverity::Warn => (logs::SeverityNumber::Warn, "WARN"),
+            LogSeverity::Error => (logs::SeverityNumber::Error, "ERROR"),
+        };
+        let (attributes, dropped_attributes_count) = limited(self.attributes);
+        logs::LogRecord {
+            time_unix_nano: nanos(self.time.as_nanos()),
+            observed_time_unix_nano: nanos(self.observed.as_nanos()),
+            severity_number: severity.into(),
+            severity_text: text.into(),
+            body: Some(string(self.body)),
+            attributes,
+            dropped_attributes_count,
+            flags: if self.trace_id.is_some() { SAMPLED } else { 0 },
+            trace_id: self.trace_id.map(|id| id.0.to_vec()).unwrap_or_default(),
+            span_id: self.span_id.map(|id| id.0.to_vec()).unwrap_or_default(),
+            event_name: self.event_name.into(),
+        }
+    }
+
+    fn group(resource: Resource, log_records: Vec<logs::LogRecord>) -> logs::ResourceLogs {
+        let scope = logs::ScopeLogs { scope: Some(scope()), log_records, schema_url: SCHEMA_URL.into() };
+        logs::ResourceLogs { resource: Some(resource), scope_logs: vec![scope], schema_url: SCHEMA_URL.into() }
+    }
+
+    fn request(resource_logs: Vec<logs::ResourceLogs>) -> Vec<u8> {
+        ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+    }
+}
+
+/// What the environment adds to the resource of every build.
+#[derive(Debug, Clone)]
+pub(super) struct Common {
+    resource: Vec<(String, String)>,
+    service_name: Option<String>,
+}
+
+impl Common {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { resource: settings.resource.clone(), service_name: settings.service_name.clone() }
+    }
+
+    /// The resource of a build: what the build says itself wins, but for a service name that only says "unknown".
+    pub(super) fn resource(&self, own: &Attributes) -> Resource {
+        let further = self.resource.iter().filter(|(key, _)| own.iter().all(|(own, _)| own != key));
+        let further = further.map(|(key, value)| key_value(key, string(value.clone())));
+        let own = own.iter().map(|(key, value)| match (&self.service_name, *key, value) {
+            (Some(name), "service.name", Value::Str(text)) if text == UNKNOWN_SERVICE => {
+                key_value(key, string(name.clone()))
+            }
+            (_, _, value) => key_value(key, any_value(value.clone())),
+        });
+        Resource { attributes: own.chain(further).collect(), ..Resource::default() }
+    }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope {
+        name: env!("CARGO_PKG_NAME").into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        ..InstrumentationScope::default()
+    }
+}
+
+/// The attributes that fit, and how many did not.
+fn limited(attributes: Attributes) -> (Vec<KeyValue>, u32) {
+    let dropped = u32::try_from(attributes.len().saturating_sub(MOST_ATTRIBUTES)).unwrap_or(u32::MAX);
+    let kept = attributes.into_iter().take(MOST_ATTRIBUTES);
+    (kept.map(|(key, value)| key_value(key, any_value(value))).collect(), dropped)
+}
+
+fn key_value(key: &str, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(value), ..KeyValue::default() }
+}
+
+fn any_value(value: Value) -> AnyValue {
+    match value {
+        Value::Str(text) => string(text.into_owned()),
+        Value::Int(number) => AnyValue { value: Some(any_value::Value::IntValue(number)) },
+        Value::Float(number) => AnyValue { value: Some(any_value::Value::DoubleValue(number)) },
+        Value::Bool(truth) => AnyValue { value: Some(any_value::Value::BoolValue(truth)) },
+    }
+}
+
+fn string(text: String) -> AnyValue {
+    AnyValue { value: Some(any_value::Value::StringValue(text)) }
+}
+
+/// OTLP has no time before 1970.
+fn nanos(since_epoch: i64) -> u64 {
+    u64::try_from(since_epoch).unwrap_or(0)
+}

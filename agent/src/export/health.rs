@@ -1,0 +1,86 @@
+//! What is said about the backend in the agent's own log: one line for each change, not for each request.
+//!
+//! Invariant: a state that lasts is said once; that it ended is said once.
+
+use super::counts::{FailureReason, Signal};
+
+/// What was said last about one signal.
+#[derive(Debug)]
+pub(super) struct Health {
+    signal: Signal,
+    endpoint: String,
+    /// Requests fail for this reason.
+    failing: Option<FailureReason>,
+    /// Batches are refused for this reason.
+    refusing: Option<FailureReason>,
+    /// The message of the last partial success.
+    partial: String,
+    queue_full: bool,
+    too_large: bool,
+}
+
+impl Health {
+    pub(super) fn new(signal: Signal, endpoint: String) -> Self {
+        let (partial, queue_full, too_large) = (String::new(), false, false);
+        Self { signal, endpoint, failing: None, refusing: None, partial, queue_full, too_large }
+    }
+
+    /// A request was taken, all but `rejected` records; `drained` says that nothing waits any more.
+    pub(super) fn taken(&mut self, rejected: u64, message: &str, drained: bool) {
+        let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+        if self.failing.take().is_some() | self.refusing.take().is_some() {
+            tracing::info!(signal, endpoint, "the backend takes data again");
+        }
+        if drained && std::mem::take(&mut self.queue_full) {
+            tracing::info!(signal, "the export queue is empty again");
+        }
+        if (rejected > 0 || !message.is_empty()) && message != self.partial {
+            tracing::warn!(
+                signal,
+                endpoint,
+                rejected,
+                message,
+                "the backend took a request but not all is well with it"
+            );
+            message.clone_into(&mut self.partial);
+        }
+    }
+
+    /// A request failed and is sent again.
+    pub(super) fn again(&mut self, reason: FailureReason, message: &str) {
+        if self.failing.replace(reason) != Some(reason) {
+            let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+            tracing::warn!(signal, endpoint, reason = reason.as_str(), message, "export fails, it is tried again");
+        }
+    }
+
+    /// A batch was refused for good and is dropped.
+    pub(super) fn refused(&mut self, reason: FailureReason, message: &str, records: u64) {
+        if self.refusing.replace(reason) != Some(reason) {
+            let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+            let reason = reason.as_str();
+            tracing::error!(signal, endpoint, reason, message, records, "the backend refuses data, which is lost");
+        }
+    }
+
+    /// Batches are dropped because the queue is full.
+    pub(super) fn queue_full(&mut self) {
+        if !std::mem::replace(&mut self.queue_full, true) {
+            let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+            tracing::error!(signal, endpoint, "the export queue is full: the oldest data in it is dropped");
+        }
+    }
+
+    /// A record is dropped because it is larger than a request may be.
+    pub(super) fn too_large(&mut self) {
+        if !std::mem::replace(&mut self.too_large, true) {
+            tracing::error!(signal = self.signal.as_str(), "a record is larger than a request may be and is dropped");
+        }
+    }
+
+    /// The lane ends with records left.
+    pub(super) fn abandoned(&self, records: u64) {
+        let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+        tracing::error!(signal, endpoint, records, "data was not exported before the deadline and is lost");
+    }
+}

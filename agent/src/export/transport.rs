@@ -1,0 +1,182 @@
+//! One request to the backend and what its answer means for the batch. gRPC and HTTP are in files of their own.
+//!
+//! Knows nothing of queues or of waiting between attempts.
+//!
+//! Invariant: every answer is one of three: taken, to be sent again, refused for good. Which status is which is
+//! decided as the OTLP specification has it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+use prost::bytes::Bytes;
+
+use super::counts::{FailureReason, Signal};
+use super::settings::{Protocol, SignalSettings};
+
+mod grpc;
+mod http;
+mod secrets;
+
+/// Longest message of a backend that is repeated in the log, in characters.
+const MOST_MESSAGE: usize = 300;
+/// Our name in requests.
+const USER_AGENT: &str = concat!("gobeacon/", env!("CARGO_PKG_VERSION"));
+
+/// What a batch becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The backend took it, all or in part.
+    Taken {
+        /// Records that it rejected; they are not to be sent again.
+        rejected: u64,
+        /// Why, or a warning; empty when all is well.
+        message: String,
+    },
+    /// To be sent again, not before the time named.
+    Again {
+        reason: FailureReason,
+        /// What the backend asks for, if it does.
+        after: Option<Duration>,
+        message: String,
+    },
+    /// Not to be sent again.
+    Refused { reason: FailureReason, message: String },
+}
+
+/// The exporter cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// A file that a setting names cannot be read.
+    #[error("{key} names the file {path}, which cannot be read: {source}", path = path.display())]
+    File {
+        /// The configuration key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that a setting names does not hold what it should.
+    #[error("{key} names the file {path}, which {problem}", path = path.display())]
+    Content {
+        /// The configuration key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// TLS or the HTTP client cannot be set up.
+    #[error("the connection to {url} cannot be set up: {problem}")]
+    Setup {
+        /// Without secrets.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// The way to the backend of one signal. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub(super) enum Transport {
+    Grpc(grpc::Grpc),
+    Http(http::Http),
+}
+
+impl Transport {
+    /// Reads certificates and secrets, connects nothing yet.
+    pub(super) fn new(settings: &SignalSettings, signal: Signal) -> Result<Self, StartError> {
+        let headers = secrets::headers(settings)?;
+        let tls = secrets::tls(settings)?;
+        match settings.protocol {
+            Protocol::Grpc => grpc::Grpc::new(settings, signal, headers, tls).map(Self::Grpc),
+            Protocol::HttpProtobuf => http::Http::new(settings, signal, headers, tls).map(Self::Http),
+        }
+    }
+
+    /// Sends one encoded request. Takes as long as the backend takes: the caller sets the time limit.
+    pub(super) async fn send(self, payload: Bytes) -> Answer {
+        match self {
+            Self::Grpc(grpc) => grpc.send(payload).await,
+            Self::Http(http) => http.send(payload).await,
+        }
+    }
+
+    /// Leaves connections that may hang and makes new ones with the next request.
+    pub(super) fn reconnect(&mut self) {
+        match self {
+            Self::Grpc(grpc) => grpc.reconnect(),
+            // HTTP/1.1: a request that is given up closes its connection
+            Self::Http(_) => {}
+        }
+    }
+}
+
+/// What the body of a good answer means.
+fn taken(signal: Signal, body: &[u8]) -> Answer {
+    let partial = match signal {
+        Signal::Traces => ExportTraceServiceResponse::decode(body)
+            .map(|response| response.partial_success.map(|partial| (partial.rejected_spans, partial.error_message))),
+        Signal::Logs => ExportLogsServiceResponse::decode(body).map(|response| {
+            response.partial_success.map(|partial| (partial.rejected_log_records, partial.error_message))
+        }),
+    };
+    match partial.map(Option::unwrap_or_default) {
+        Ok((rejected, message)) => {
+            Answer::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(&message) }
+        }
+        Err(_) => Answer::Refused {
+            reason: FailureReason::BadAnswer,
+            message: "the answer is not that of an OTLP receiver: check the endpoint".to_owned(),
+        },
+    }
+}
+
+/// Whether the request failed in the TLS handshake, told by the errors beneath it.
+fn failed_in_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // an io::Error hides what it wraps from `source`
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| failed_in_tls(wrapped)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// An error with all its causes in one line, each said once.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    shortened(&text)
+}
+
+/// What a backend says, fit for one line of a log.
+fn shortened(message: &str) -> String {
+    let clean = message.chars().map(|c| if c.is_control() { ' ' } else { c });
+    clean.take(MOST_MESSAGE).collect()
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc(_) => "Grpc",
+            Self::Http(_) => "Http",
+        })
+    }
+}

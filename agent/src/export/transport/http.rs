@@ -1,0 +1,178 @@
+//! OTLP/HTTP with binary protobuf: reqwest over HTTP/1.1.
+//!
+//! reqwest reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY itself. Redirects are not followed: a request may
+//! carry secrets, and the specification asks for none.
+//!
+//! Invariant: which status is retried is decided by `meaning`, as the OTLP specification has it.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use flate2::write::GzEncoder;
+use prost::bytes::Bytes;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Response, StatusCode, Url};
+
+use super::secrets::Tls;
+use super::{Answer, StartError, USER_AGENT, failed_in_tls, shortened, taken, with_causes};
+use crate::export::counts::{FailureReason, Signal};
+use crate::export::settings::{Compression, SignalSettings};
+
+/// An answer of a receiver is a few bytes; more of one is not read.
+const MOST_ANSWER_BYTES: usize = 64 << 10;
+
+/// A pool of HTTP/1.1 connections.
+#[derive(Clone)]
+pub(in crate::export) struct Http {
+    client: Client,
+    url: Url,
+    signal: Signal,
+    compression: Compression,
+}
+
+impl Http {
+    pub(super) fn new(
+        settings: &SignalSettings,
+        signal: Signal,
+        mut headers: HeaderMap,
+        tls: Tls,
+    ) -> Result<Self, StartError> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        if settings.compression == Compression::Gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(headers)
+            .redirect(Policy::none())
+            .http1_only()
+            .connect_timeout(settings.timeout);
+        let client = with_tls(builder, settings, tls).and_then(ClientBuilder::build);
+        let client = client.map_err(|error| StartError::Setup {
+            url: settings.shown_url(),
+            problem: with_causes(&error.without_url()),
+        })?;
+        Ok(Self { client, url: settings.url.clone(), signal, compression: settings.compression })
+    }
+
+    pub(super) async fn send(self, payload: Bytes) -> Answer {
+        let body = match self.compression {
+            Compression::None => payload,
+            Compression::Gzip => match gzip(&payload) {
+                Ok(body) => body,
+                Err(error) => return refused(FailureReason::Rejected, &error.to_string()),
+            },
+        };
+        match self.client.post(self.url).body(body).send().await {
+            Ok(response) => meaning(self.signal, response).await,
+            Err(error) => lost(error),
+        }
+    }
+}
+
+fn with_tls(builder: ClientBuilder, settings: &SignalSettings, tls: Tls) -> reqwest::Result<ClientBuilder> {
+    let builder = match tls.authorities {
+        Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(&pem)?),
+        // without TLS no authority is asked, and a machine may have none
+        None if settings.url.scheme() == "http" => builder.tls_certs_only([]),
+        None => builder,
+    };
+    match tls.client {
+        Some((certificate, key)) => {
+            let pem = [key.as_slice(), b"\n", certificate.as_slice()].concat();
+            Ok(builder.identity(Identity::from_pem(&pem)?))
+        }
+        None => Ok(builder),
+    }
+}
+
+fn gzip(payload: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4), flate2::Compression::fast());
+    encoder.write_all(payload)?;
+    Ok(encoder.finish()?.into())
+}
+
+/// What a response means for the batch.
+async fn meaning(signal: Signal, response: Response) -> Answer {
+    let status = response.status();
+    let after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
+    let json =
+        response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let body = beginning(response).await;
+    if status.is_success() {
+        // a receiver may answer in JSON, though it should not: the status says enough
+        return if json { Answer::Taken { rejected: 0, message: String::new() } } else { taken(signal, &body) };
+    }
+    let message = format!("HTTP {status} {}", said(&body));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => again(FailureReason::Throttled, after, &message),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => again(FailureReason::Unavailable, after, &message),
+        StatusCode::GATEWAY_TIMEOUT => again(FailureReason::Timeout, after, &message),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(FailureReason::Unauthorized, &message),
+        status if status.is_redirection() => {
+            refused(FailureReason::BadAnswer, &format!("{message}: redirects are not followed, check the endpoint"))
+        }
+        _ => refused(FailureReason::Rejected, &message),
+    }
+}
+
+/// The connection failed before an answer came.
+fn lost(error: reqwest::Error) -> Answer {
+    let error = error.without_url();
+    let reason = if failed_in_tls(&error) { FailureReason::Tls } else { FailureReason::Unreachable };
+    again(reason, None, &with_causes(&error))
+}
+
+fn again(reason: FailureReason, after: Option<Duration>, message: &str) -> Answer {
+    Answer::Again { reason, after, message: shortened(message) }
+}
+
+fn refused(reason: FailureReason, message: &str) -> Answer {
+    Answer::Refused { reason, message: shortened(message) }
+}
+
+/// As much of the body as an answer may have.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = MOST_ANSWER_BYTES - body.len();
+        body.extend(chunk.iter().take(room));
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body
+}
+
+/// What an error says: a google.rpc.Status in protobuf, whose field 2 is the message, or text.
+fn said(body: &[u8]) -> String {
+    match <tonic_types::Status as prost::Message>::decode(body) {
+        Ok(status) if !status.message.is_empty() => status.message,
+        Ok(_) | Err(_) => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+/// Seconds, or the time of a date from now.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value.trim()).ok()?;
+    Some(SystemTime::from(date).duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let far = retry_after("Fri, 31 Dec 9998 23:59:59 GMT").unwrap();
+        assert!(far > Duration::from_secs(1_000_000_000));
+        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("-1"), None);
+    }
+}
