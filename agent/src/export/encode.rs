@@ -6,7 +6,7 @@
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1 as logs;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
@@ -163,6 +163,10 @@ fn any_value(value: Value) -> AnyValue {
         Value::Str(text) => string(text.into_owned()),
         Value::Int(number) => AnyValue { value: Some(any_value::Value::IntValue(number)) },
         Value::Float(number) => AnyValue { value: Some(any_value::Value::DoubleValue(number)) },
+        Value::Strs(texts) => {
+            let values = texts.into_iter().map(string).collect();
+            AnyValue { value: Some(any_value::Value::ArrayValue(ArrayValue { values })) }
+        }
         Value::Bool(truth) => AnyValue { value: Some(any_value::Value::BoolValue(truth)) },
     }
 }
