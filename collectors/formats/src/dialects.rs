@@ -7,40 +7,42 @@
 
 use crate::Event;
 use crate::line::Line;
+use crate::text::Text;
 
 /// The state of every dialect, for one stream of one log.
 #[derive(Debug, Default)]
-pub(crate) struct Dialects {}
+pub(crate) struct Dialects {
+    text: Text,
+}
 
 impl Dialects {
     /// Reads one line. Says whether it meant something: became an event, or is part of one or of a known block.
     pub(crate) fn line(&mut self, line: &Line<'_>, out: &mut Vec<Event>) -> bool {
-        let _ = (line, out);
-        false
+        self.text.line(line, out)
     }
 
     /// Nothing came for a while: gives out what is complete but was waiting for a line that might continue it.
     pub(crate) fn idle(&mut self, out: &mut Vec<Event>) {
-        let _ = out;
+        self.text.idle(out);
     }
 
     /// The stream ended: gives out all that is held.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
-        let _ = out;
+        self.text.finish(out);
     }
 
     /// Another go command starts: gives out what is held and forgets what is kept for one command.
     pub(crate) fn new_command(&mut self, out: &mut Vec<Event>) {
-        let _ = out;
+        self.text.new_command(out);
     }
 
     /// Offset of the oldest line that is held, if any is.
     pub(crate) fn open_from(&self) -> Option<u64> {
-        None
+        self.text.open_from()
     }
 
     /// Pieces of state given up because a bound was reached.
     pub(crate) fn forgotten(&self) -> u64 {
-        0
+        self.text.forgotten()
     }
 }

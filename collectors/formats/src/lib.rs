@@ -10,6 +10,7 @@ pub mod failure;
 mod line;
 mod lines;
 mod parser;
+mod text;
 pub mod time;
 
 pub use event::{CaseStatus, Event, EventKind, HttpAnswer, ModuleChange, PackageStatus};

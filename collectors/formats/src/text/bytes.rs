@@ -1,0 +1,166 @@
+//! Small questions about bytes that every dialect asks: tokens, positions, import paths, module versions.
+//!
+//! All of them borrow and none allocates, but [`text`], which makes the string that an event owns.
+
+/// The string of an event: invalid UTF-8 becomes U+FFFD.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The same, cut to a number of bytes at a character boundary.
+pub(crate) fn bounded_text(bytes: &[u8], limit: usize) -> String {
+    let mut string = text(bytes.get(..limit.saturating_add(3)).unwrap_or(bytes));
+    if string.len() > limit {
+        let end = (0..=limit).rev().find(|&end| string.is_char_boundary(end)).unwrap_or(0);
+        string.truncate(end);
+    }
+    string
+}
+
+/// Splits at the first occurrence of `needle`, which is in neither part.
+pub(crate) fn split_once<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memchr::memmem::find(bytes, needle)?;
+    Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
+}
+
+/// Splits at the last occurrence of `needle`, which is in neither part.
+pub(crate) fn rsplit_once<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memchr::memmem::rfind(bytes, needle)?;
+    Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
+}
+
+/// The first word and what follows the blank behind it.
+pub(crate) fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(b' ', bytes)?;
+    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
+}
+
+/// Whether `needle` is in it.
+pub(crate) fn has(bytes: &[u8], needle: &str) -> bool {
+    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+}
+
+/// A number in decimal digits.
+pub(crate) fn number(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() || bytes.len() > 9 || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// A decimal number such as `0.005`.
+pub(crate) fn float(bytes: &[u8]) -> Option<f64> {
+    if !bytes.first()?.is_ascii_digit() {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// Whether it can be an import path or a module path: the characters that module.CheckImportPath allows
+/// (golang.org/x/mod/module), no empty elements, no leading slash or dot.
+pub(crate) fn is_import_path(bytes: &[u8]) -> bool {
+    let allowed =
+        |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/') || *b >= 0x80;
+    let ends = |b: Option<&u8>| b.is_some_and(|b| *b != b'/' && *b != b'.');
+    bytes.iter().all(allowed)
+        && ends(bytes.first())
+        && bytes.first() != Some(&b'-')
+        && bytes.last().is_some_and(|b| *b != b'/')
+        && !has(bytes, "//")
+}
+
+/// `M@V`: a module path and a version or query.
+pub(crate) fn module_version(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(b'@', bytes)?;
+    let (module, version) = (bytes.get(..at)?, bytes.get(at + 1..)?);
+    let version_ok = !version.is_empty()
+        && version
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'+' | b'/' | b'<' | b'>' | b'='));
+    (is_import_path(module) && version_ok).then_some((module, version))
+}
+
+/// Whether it is a semantic version as the go command prints it: `v1.2.3...`.
+pub(crate) fn is_version(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'v') && bytes.get(1).is_some_and(u8::is_ascii_digit)
+}
+
+/// A leading `FILE:LINE:COLUMN: ` or `FILE:LINE: `.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position<'a> {
+    /// As printed.
+    pub(crate) file: &'a [u8],
+    /// 1-based.
+    pub(crate) line: u32,
+    /// 1-based.
+    pub(crate) column: Option<u32>,
+    /// What follows the blank.
+    pub(crate) body: &'a [u8],
+}
+
+/// Reads a leading position. The file must look like one of a Go build: it has an ending and no blank before it
+/// (but blanks within, where the rest is unmistakable, are not supported by the go command's own consumers either).
+pub(crate) fn position(line: &[u8]) -> Option<Position<'_>> {
+    // a drive letter of Windows is part of the file
+    let skip = if line.get(1) == Some(&b':') && line.get(2).is_some_and(|b| matches!(b, b'\\' | b'/')) { 2 } else { 0 };
+    let colon = skip + memchr::memchr(b':', line.get(skip..)?)?;
+    let file = line.get(..colon)?;
+    if file.is_empty() || !memchr::memchr(b'.', file).is_some_and(|dot| dot + 1 < file.len()) {
+        return None;
+    }
+    if file.iter().any(|b| matches!(b, b' ' | b'\t' | b'"' | b'(' | b'=')) {
+        return None;
+    }
+    let rest = line.get(colon + 1..)?;
+    let second = memchr::memchr(b':', rest)?;
+    let number_of_line = number(rest.get(..second)?)?;
+    let rest = rest.get(second + 1..)?;
+    if let Some(body) = rest.strip_prefix(b" ") {
+        return Some(Position { file, line: number_of_line, column: None, body });
+    }
+    let third = memchr::memchr(b':', rest)?;
+    let column = number(rest.get(..third)?)?;
+    let body = rest.get(third + 1..)?;
+    Some(Position { file, line: number_of_line, column: Some(column), body: body.strip_prefix(b" ").unwrap_or(body) })
+}
+
+/// FNV-1a, to remember what was seen without keeping it.
+pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
+    let mut state: u64 = 0xcbf2_9ce4_8422_2325;
+    for part in parts {
+        for byte in part.iter() {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        state = (state ^ 0xff).wrapping_mul(0x0100_0000_01b3);
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_with_and_without_column() {
+        let p = position(b"./main.go:4:2: undefined: x").unwrap();
+        assert_eq!((p.file, p.line, p.column, p.body), (&b"./main.go"[..], 4, Some(2), &b"undefined: x"[..]));
+        let p = position(b"go.mod:6: syntax error").unwrap();
+        assert_eq!((p.file, p.line, p.column, p.body), (&b"go.mod"[..], 6, None, &b"syntax error"[..]));
+        let p = position(br"C:\src\main.go:4:2: x").unwrap();
+        assert_eq!((p.file, p.line), (&br"C:\src\main.go"[..], 4));
+        for no in ["main.go", "12:30:11 done", "a b.go:1:2: x", "https://x.y:443/a", "go: x", "x.go:y:1: z"] {
+            assert_eq!(position(no.as_bytes()), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn import_paths_and_module_versions_are_told_from_other_words() {
+        assert!(is_import_path(b"corp.example/lib/httpx/v2"));
+        assert!(is_import_path(b"fmt"));
+        for no in ["/abs", "./x", "a//b", "a/", "with blank", "", "-flag"] {
+            assert!(!is_import_path(no.as_bytes()), "{no}");
+        }
+        assert_eq!(module_version(b"a.b/c@v1.0.0"), Some((&b"a.b/c"[..], &b"v1.0.0"[..])));
+        assert_eq!(module_version(b"git@github.com:x"), None);
+    }
+}
