@@ -361,7 +361,7 @@ pub static FAILURES: &[FailureRow] = &[
         remedy: "Mend the named line of go.mod.",
         severity: Severity::Info,
         told_by: Matcher::Cause {
-            rank: 64,
+            rank: 27,
             any: &[
                 "errors parsing *go.mod",
                 "error loading go.mod",
@@ -711,7 +711,7 @@ pub static FAILURES: &[FailureRow] = &[
         remedy: "Check the path; a vanity host must answer `?go-get=1` with a go-import tag; for a private repository check the credentials, servers often answer \"not found\" without them.",
         severity: Severity::Warning,
         told_by: Matcher::Cause {
-            rank: 58,
+            rank: 56,
             any: &[
                 "no go-import meta tag",
                 "unrecognized import path",
@@ -820,7 +820,7 @@ pub static FAILURES: &[FailureRow] = &[
         remedy: "List the versions with `go list -m -versions MODULE`; tags must be canonical (v1.2.3), and from v2 on the module path needs its /vN suffix.",
         severity: Severity::Info,
         told_by: Matcher::Cause {
-            rank: 56,
+            rank: 58,
             any: &[
                 "invalid version: ",
                 "no matching versions for query",

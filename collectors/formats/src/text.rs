@@ -20,7 +20,7 @@ mod seen;
 mod vet_words;
 
 pub(crate) use at::At;
-pub(crate) use bytes::{bounded_text, is_import_path};
+use bytes::bounded_text;
 
 use self::block::Block;
 use self::go_test::{TestRun, Took};
@@ -213,9 +213,10 @@ impl Text {
 
     /// A line that begins an error without `go: `.
     fn lead(&mut self, line: &Line<'_>, out: &mut Vec<Event>) -> bool {
-        if !leads::is_block_line(line.text) {
-            self.close_block(out);
+        if self.block.is_some() && leads::is_block_line(line.text) {
+            return self.in_block(line, out);
         }
+        self.close_block(out);
         self.hold(line, false, out);
         true
     }
@@ -280,16 +281,12 @@ impl Text {
         let Some(held) = &mut self.held else { return false };
         let bytes = line.text;
         let heading = held.text.ends_with(b":");
-        let belongs = bytes.starts_with(b"\t")
+        let belongs = (bytes.starts_with(b"\t") && !go_test::is_package_line(bytes))
             || (heading && message::is_file_line(bytes))
             || (held.text.starts_with(b"SECURITY ERROR") && bytes.starts_with(b"go.sum database server misbehavior"));
         // the position lines under `errors parsing go.mod:` go on without a heading of their own
         let belongs = belongs || (message::is_file_line(bytes) && memchr::memmem::find(&held.text, b":\n").is_some());
-        if !belongs
-            || memchr::memmem::find(bytes, b"\t\t").is_some_and(|at| {
-                at > 0 && bytes.len() > at + 2 && bytes.starts_with(b"\t") && go_test::is_test_line(&bytes[at + 2..])
-            })
-        {
+        if !belongs {
             self.release(out);
             return false;
         }
@@ -305,14 +302,9 @@ impl Text {
     fn release(&mut self, out: &mut Vec<Event>) {
         let Some(held) = self.held.take() else { return };
         let failure = if held.go { Some(message::go_failure(&held.text)) } else { message::failure(&held.text) };
-        let Some(mut failure) = failure else { return };
-        if failure.class == FailureClass::Usage && self.block.is_some() {
-            // under a header: a flag that compiler or linker does not know
-            let mut line = held.text;
-            line.truncate(1024);
-            failure.message = Some(bytes::text(&line));
+        if let Some(failure) = failure {
+            self.give(failure, held.at, out);
         }
-        self.give(failure, held.at, out);
     }
 
     /// Gives out a failure, once.

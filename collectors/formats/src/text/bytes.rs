@@ -105,7 +105,7 @@ pub(crate) fn position(line: &[u8]) -> Option<Position<'_>> {
     let skip = if line.get(1) == Some(&b':') && line.get(2).is_some_and(|b| matches!(b, b'\\' | b'/')) { 2 } else { 0 };
     let colon = skip + memchr::memchr(b':', line.get(skip..)?)?;
     let file = line.get(..colon)?;
-    if file.is_empty() || !memchr::memchr(b'.', file).is_some_and(|dot| dot + 1 < file.len()) {
+    if file.is_empty() || memchr::memchr(b'.', file).is_none_or(|dot| dot + 1 >= file.len()) {
         return None;
     }
     if file.iter().any(|b| matches!(b, b' ' | b'\t' | b'"' | b'(' | b'=')) {

@@ -84,12 +84,12 @@ pub(super) fn is_test_line(line: &[u8]) -> bool {
     [&b"=== "[..], b"--- ", b"ok  \t", b"FAIL", b"?   \t", b"PASS"].iter().any(|begin| line.starts_with(begin))
 }
 
-impl TestRun {
-    /// Whether a block is open.
-    pub(super) fn is_active(&self) -> bool {
-        self.active
-    }
+/// Whether a line that begins with a TAB is a package without tests under -cover.
+pub(super) fn is_package_line(line: &[u8]) -> bool {
+    no_tests_line(line).is_some()
+}
 
+impl TestRun {
     /// Whether the block is only a crash text so far, which may be that of a program.
     fn is_bare_crash(&self) -> bool {
         self.crash.is_some() && !self.verbose && self.cases.is_empty() && !self.race
@@ -134,6 +134,12 @@ impl TestRun {
             return Took::No;
         }
         self.glued(line);
+        if let Some(crash) = &mut self.crash
+            && bytes == b"running tests:"
+        {
+            // at the margin up to Go 1.22
+            crash.listing = true;
+        }
         if let Some(crash) = &mut self.crash
             && crash.test.is_none()
             && has(bytes, "[recovered")
@@ -210,7 +216,6 @@ impl TestRun {
         if let Some(crash) = self.crash.filter(|_| failed) {
             let class = if crash.timeout { FailureClass::TestTimeout } else { FailureClass::TestPanic };
             failures.push((crash.at, test_failure(class, package, crash.test, Some(crash.message))));
-            told = true;
         } else if self.race && failed && !told {
             let at = At { time: None, offset: self.first.unwrap_or(0), lines: 1 };
             failures.push((at, test_failure(FailureClass::TestRace, package, None, None)));

@@ -174,9 +174,9 @@ fn is_module_error(line: &[u8]) -> bool {
     })
 }
 
-/// Whether the error may stand under a `# pkg` header, so that it does not close the block.
+/// Whether the line is a compiler's or linker's own when it stands under a `# pkg` header.
 pub(super) fn is_block_line(line: &[u8]) -> bool {
-    [&b"flag provided but not defined"[..], b"invalid value \"", b"PGO error", b"pattern ", b"package ", b"-> "]
+    [&b"flag provided but not defined"[..], b"invalid value \"", b"flag needs an argument", b"PGO error"]
         .iter()
         .any(|begin| line.starts_with(begin))
 }

@@ -15,6 +15,55 @@ use crate::{Failure, FailureClass};
 /// A message is kept up to this many bytes; no message of the go command comes near it.
 pub(super) const MESSAGE_LIMIT: usize = 8 * 1024;
 
+/// How errors of loading packages and modules begin behind a position.
+const LOAD_ERRORS: &[&str] = &[
+    "no required module provides package ",
+    "cannot find package ",
+    "cannot find module providing package ",
+    "missing go.sum entry",
+    "missing module for import",
+    "module lookup disabled",
+    "import lookup disabled",
+    "GOPROXY list ",
+    "invalid proxy URL",
+    "zip: ",
+    "unzip ",
+    "zip for ",
+    "verifying ",
+    "checksum ",
+    "reading http",
+    "reading file:",
+    "Get \"",
+    "read \"http",
+    "import cycle not allowed",
+    "import \"",
+    "ambiguous import: ",
+    "use of internal package ",
+    "use of vendored package ",
+    "build constraints exclude all Go files",
+    "no Go files in ",
+    "found packages ",
+    "cannot query module",
+    "invalid response from proxy",
+    "unrecognized import path ",
+    "refusing to pass credentials",
+    "invalid GOSUMDB",
+    "missing GOSUMDB",
+    "malformed import path ",
+    "invalid import path",
+    "local import ",
+    "case-insensitive import collision",
+    "code in directory ",
+    "non-canonical import path ",
+    "disallowed import path ",
+    "cannot import current directory",
+    "could not create module cache",
+    "GOMODCACHE ",
+    "GOPATH ",
+    "cannot embed ",
+    "unsupported protocol scheme",
+];
+
 /// What the wrappers of a message say.
 #[derive(Debug, Default)]
 pub(super) struct Peeled<'a> {
@@ -53,54 +102,7 @@ pub(super) fn go_failure(message: &[u8]) -> Failure {
 
 /// Whether the text behind a position is an error of loading packages or modules, not of a compiler or vet.
 pub(super) fn is_load_error(body: &[u8]) -> bool {
-    const BEGINS: &[&str] = &[
-        "no required module provides package ",
-        "cannot find package ",
-        "cannot find module providing package ",
-        "missing go.sum entry",
-        "missing module for import",
-        "module lookup disabled",
-        "import lookup disabled",
-        "GOPROXY list ",
-        "invalid proxy URL",
-        "zip: ",
-        "unzip ",
-        "zip for ",
-        "verifying ",
-        "checksum ",
-        "reading http",
-        "reading file:",
-        "Get \"",
-        "read \"http",
-        "import cycle not allowed",
-        "import \"",
-        "ambiguous import: ",
-        "use of internal package ",
-        "use of vendored package ",
-        "build constraints exclude all Go files",
-        "no Go files in ",
-        "found packages ",
-        "cannot query module",
-        "invalid response from proxy",
-        "unrecognized import path ",
-        "refusing to pass credentials",
-        "invalid GOSUMDB",
-        "missing GOSUMDB",
-        "malformed import path ",
-        "invalid import path",
-        "local import ",
-        "case-insensitive import collision",
-        "code in directory ",
-        "non-canonical import path ",
-        "disallowed import path ",
-        "cannot import current directory",
-        "could not create module cache",
-        "GOMODCACHE ",
-        "GOPATH ",
-        "cannot embed ",
-        "unsupported protocol scheme",
-    ];
-    if BEGINS.iter().any(|begin| body.starts_with(begin.as_bytes())) {
+    if LOAD_ERRORS.iter().any(|begin| body.starts_with(begin.as_bytes())) {
         return true;
     }
     let path_op = |op: &str| {
