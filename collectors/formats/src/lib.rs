@@ -7,6 +7,7 @@
 mod dialects;
 pub mod event;
 pub mod failure;
+mod framing;
 mod line;
 mod lines;
 mod parser;

@@ -32,14 +32,17 @@ pub(crate) enum Tag {
 }
 
 /// A time stamp as it stands in the log: it is parsed when an event needs it, not for each line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum LineTime<'a> {
     /// The line carries none, or one that names no instant (a time of day, a date without an offset from UTC).
+    #[default]
     None,
     /// RFC 3339 text.
     Rfc3339(&'a [u8]),
     /// Milliseconds since the Unix epoch, in decimal digits.
     EpochMillis(&'a [u8]),
+    /// Parsed already, where the line had to be kept for a while.
+    Parsed(Timestamp),
 }
 
 impl LineTime<'_> {
@@ -52,6 +55,7 @@ impl LineTime<'_> {
                 let millis: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
                 millis.checked_mul(1_000_000).map(Timestamp::from_nanos)
             }
+            Self::Parsed(time) => Some(time),
         }
     }
 }

@@ -6,10 +6,11 @@
 //! Invariants: it never fails; what it holds is bounded; a line that means nothing costs no allocation; bytes may be
 //! cut into chunks anywhere and give the same events.
 
-use crate::Event;
 use crate::dialects::Dialects;
-use crate::line::{Line, LineTime, Tag};
-use crate::lines::{Lines, RawLine};
+use crate::framing::{Framer, Sink};
+use crate::line::{Line, Tag};
+use crate::lines::Lines;
+use crate::{Event, EventKind};
 
 /// How many lines of a log were read, and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,14 +29,22 @@ pub struct LineCounts {
 #[derive(Debug, Default)]
 pub struct Parser {
     lines: Lines,
-    reader: Reader,
+    framer: Framer,
+    streams: Streams,
 }
 
-/// What reads a line once it is cut.
+/// The dialects of each stream, which do not disturb each other, and the counts of both.
 #[derive(Debug, Default)]
-struct Reader {
+struct Streams {
+    out: Dialects,
+    err: Dialects,
     counts: LineCounts,
-    dialects: Dialects,
+}
+
+/// Where lines go: to the dialects of their stream, and from there to the events.
+struct Reader<'a> {
+    streams: &'a mut Streams,
+    events: &'a mut Vec<Event>,
 }
 
 impl Parser {
@@ -45,42 +54,76 @@ impl Parser {
     }
 
     /// Reads the next bytes of the log, which start at `offset`, and appends the events that are complete to `out`.
-    /// A last line without its newline is kept (bounded) until the rest comes.
+    /// A last line without its newline is kept (bounded) until the rest comes. Where `offset` is not where the last
+    /// bytes ended, that line ends there.
     pub fn feed(&mut self, bytes: &[u8], offset: u64, out: &mut Vec<Event>) {
-        self.lines.feed(bytes, offset, |raw| self.reader.line(&raw, out));
+        let mut reader = Reader { streams: &mut self.streams, events: out };
+        self.lines.feed(bytes, offset, |raw| {
+            reader.streams.counts.lines += 1;
+            reader.streams.counts.truncated += u64::from(raw.truncated);
+            self.framer.line(&raw, &mut reader);
+        });
     }
 
     /// Nothing came for a while: gives out what is complete but was waiting for a line that might have continued it.
     /// Tests and packages that are open stay open.
     pub fn idle(&mut self, out: &mut Vec<Event>) {
-        self.reader.dialects.idle(out);
+        self.framer.idle(&mut Reader { streams: &mut self.streams, events: out });
+        self.streams.out.idle(out);
+        self.streams.err.idle(out);
     }
 
     /// The log ended: gives out all that is held, a last line without newline included.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
-        self.lines.finish(|raw| self.reader.line(&raw, out));
-        self.reader.dialects.finish(out);
+        let mut reader = Reader { streams: &mut self.streams, events: out };
+        self.lines.finish(|raw| {
+            reader.streams.counts.lines += 1;
+            reader.streams.counts.truncated += u64::from(raw.truncated);
+            self.framer.line(&raw, &mut reader);
+        });
+        self.framer.finish(&mut reader);
+        self.streams.out.finish(out);
+        self.streams.err.finish(out);
     }
 
     /// Counts since the parser was made.
     pub fn counts(&self) -> LineCounts {
-        LineCounts { forgotten: self.reader.dialects.forgotten(), ..self.reader.counts }
+        let Streams { out, err, counts } = &self.streams;
+        LineCounts {
+            lines: counts.lines,
+            // one record of a runtime may hold several lines
+            unrecognised: counts.unrecognised.min(counts.lines),
+            truncated: counts.truncated + self.framer.truncated(),
+            forgotten: out.forgotten() + err.forgotten(),
+        }
     }
 
     /// Offset of the first byte that is not yet part of an event given out: a parser that starts anew there gives
     /// the events that this one still holds. `None` when nothing is held.
     pub fn open_from(&self) -> Option<u64> {
-        [self.lines.open_from(), self.reader.dialects.open_from()].into_iter().flatten().min()
+        let Streams { out, err, .. } = &self.streams;
+        let held = [self.lines.open_from(), self.framer.open_from(), out.open_from(), err.open_from()];
+        held.into_iter().flatten().min()
     }
 }
 
-impl Reader {
-    fn line(&mut self, raw: &RawLine<'_>, out: &mut Vec<Event>) {
-        self.counts.lines += 1;
-        self.counts.truncated += u64::from(raw.truncated);
-        let line = Line { text: raw.bytes, time: LineTime::None, tag: Tag::Out, offset: raw.offset, lines: 1 };
-        if !self.dialects.line(&line, out) {
-            self.counts.unrecognised += 1;
+impl Sink for Reader<'_> {
+    #[inline]
+    fn line(&mut self, line: &Line<'_>) {
+        let dialects = match line.tag {
+            Tag::Out => &mut self.streams.out,
+            Tag::Err => &mut self.streams.err,
+        };
+        if !dialects.line(line, self.events) {
+            self.streams.counts.unrecognised += u64::from(line.lines);
         }
+    }
+
+    fn command(&mut self, line: &Line<'_>, command: &[u8]) {
+        // the echo stands in one stream; what follows in both belongs to the new command
+        self.streams.out.new_command(self.events);
+        self.streams.err.new_command(self.events);
+        let kind = EventKind::CommandStarted { command: String::from_utf8_lossy(command).into_owned() };
+        self.events.push(Event { kind, time: line.time.timestamp(), offset: line.offset, lines: line.lines });
     }
 }
