@@ -82,7 +82,8 @@ fn subcommand(word: &[u8], words: &mut Words<'_>) -> bool {
         _ if word.starts_with(b"-C=") => words.next().unwrap_or_default(),
         _ => word,
     };
-    SUBCOMMANDS.contains(&word.strip_suffix(b";").unwrap_or(word))
+    let end = word.iter().rposition(|byte| !matches!(byte, b';' | b')')).map_or(0, |at| at + 1);
+    SUBCOMMANDS.contains(&word.get(..end).unwrap_or_default())
 }
 
 /// `go`, `go.exe`, `go1.22.3`, with or without a path.
