@@ -3,6 +3,7 @@
 //! Arguments, then a command, then an exit code; the rest is in the rooms below.
 
 mod cli;
+mod config;
 
 #[expect(dead_code, reason = "the house is being built: the loop that calls this lands next")]
 mod builds;

@@ -1,0 +1,154 @@
+//! Every key of the configuration but those of `otlp`, with its default, unit and effect.
+//!
+//! The doc comments of the keys are the reference page: they are written for who runs the agent. `x-env` and `x-flag`
+//! say where a key's variable is not the one made of its path, and which flag of `gobeacon agent` sets it.
+
+use std::path::PathBuf;
+
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, Otlp, validate};
+
+/// The configuration of gobeacon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Which logs are followed.
+    #[garde(dive)]
+    pub(crate) logs: Logs,
+    /// Address and port of `/metrics`, `/healthz` and `/readyz`: `HOST:PORT`. `:PORT` listens on all addresses, port 0
+    /// takes a free one and says which, `off` opens no port.
+    #[garde(custom(validate::listen))]
+    #[schemars(extend("x-flag" = "--listen"))]
+    pub(crate) listen: String,
+    /// Folder for what the agent must remember over restarts; it is made where it is missing. Unset, it is
+    /// `$STATE_DIRECTORY` where systemd sets it, `/var/lib/gobeacon` for root, and `gobeacon` in `$XDG_STATE_HOME` or
+    /// `~/.local/state` for everybody else.
+    #[garde(skip)]
+    #[schemars(extend("x-flag" = "--state-dir"))]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// How builds are told from each other.
+    #[garde(dive)]
+    pub(crate) build: Build,
+    /// Where traces and log events go, and how. What is unset here is taken from the standard `OTEL_EXPORTER_OTLP_*`
+    /// variables, and then from the default.
+    #[garde(dive)]
+    pub(crate) otlp: Otlp,
+    /// What this machine is called.
+    #[garde(dive)]
+    pub(crate) host: Host,
+    /// How long the agent goes on after SIGTERM or SIGINT to export what it has read. What is left then is dropped,
+    /// counted and said. A second signal ends it at once.
+    #[garde(custom(validate::at_most_an_hour))]
+    pub(crate) shutdown_timeout: Duration,
+    /// What the agent says about itself, on standard error.
+    #[garde(dive)]
+    pub(crate) log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            logs: Logs::default(),
+            listen: "127.0.0.1:9797".to_owned(),
+            state_dir: None,
+            build: Build::default(),
+            otlp: Otlp::default(),
+            host: Host::default(),
+            shutdown_timeout: Duration::seconds(10),
+            log: Log::default(),
+        }
+    }
+}
+
+/// Which logs are followed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Logs {
+    /// Patterns of the log files to follow, such as `/var/log/pods/*/*/*.log`. `*` stands for anything within one
+    /// name, `**` for any number of folders, `{a,b}` for either. A file that comes later is found. Relative patterns
+    /// start where the agent was started.
+    #[garde(skip)]
+    #[schemars(extend("x-env" = "GOBEACON_LOGS", "x-flag" = "--logs"))]
+    pub(crate) include: Vec<String>,
+    /// Patterns of files that are passed over though a pattern of `include` has them.
+    #[garde(skip)]
+    pub(crate) exclude: Vec<String>,
+    /// How often the folders are searched for new, renamed and removed files. Notifications of the operating system
+    /// make it quicker; the search makes it certain.
+    #[garde(custom(validate::rescan))]
+    pub(crate) rescan_interval: Duration,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { include: Vec::new(), exclude: Vec::new(), rescan_interval: Duration::seconds(10) }
+    }
+}
+
+/// How builds are told from each other. A build is one go command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Build {
+    /// A build whose log says nothing for this long is over. A compile or a test that is silent for longer cuts its
+    /// build in two.
+    #[garde(custom(validate::at_least_a_second))]
+    #[schemars(extend("x-flag" = "--build-idle-timeout"))]
+    pub(crate) idle_timeout: Duration,
+    /// Most spans of one build, its root included. Failed and slow work is kept, the rest becomes counts on the root.
+    #[garde(range(min = 8, max = 100_000))]
+    pub(crate) max_spans: u32,
+    /// Most builds that are open at once. Beyond it the one that was silent the longest is taken to be over.
+    #[garde(range(min = 1, max = 100_000))]
+    pub(crate) max_open: u32,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { idle_timeout: Duration::seconds(300), max_spans: 2_000, max_open: 1_024 }
+    }
+}
+
+/// What this machine is called.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Host {
+    /// What this machine is, the same over restarts; trace ids are made from it. Unset, it is `/etc/machine-id`, else
+    /// the host name.
+    #[garde(length(min = 1, max = 256))]
+    pub(crate) id: Option<String>,
+    /// Resource attribute `host.name`. Unset, it is the host name.
+    #[garde(length(min = 1, max = 256))]
+    pub(crate) name: Option<String>,
+}
+
+/// What the agent says about itself, on standard error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// How much is said: `off`, `error`, `warn`, `info`, `debug` or `trace`, also for one part of the program:
+    /// `info,gobeacon_collectors=debug`.
+    #[garde(custom(validate::level))]
+    #[schemars(extend("x-flag" = "--log-level"))]
+    pub(crate) level: String,
+    /// One line of text or one JSON object for each message.
+    #[garde(skip)]
+    #[schemars(extend("x-flag" = "--log-format"))]
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// The shape of the agent's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
