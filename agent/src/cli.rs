@@ -5,6 +5,7 @@
 //!
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
+mod config;
 mod output;
 mod parse;
 
@@ -16,7 +17,7 @@ use clap::{ArgMatches, Args};
 pub(crate) use output::Error;
 
 /// The subcommands, in the order of the help.
-const COMMANDS: &[Row] = &[row::<parse::Parse>()];
+const COMMANDS: &[Row] = &[row::<parse::Parse>(), row::<config::ConfigCommand>()];
 
 const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether what is built is what it should be";
 

@@ -7,6 +7,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::config::ConfigError;
+use crate::export::SettingsError;
+
 /// The shape of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -24,7 +27,13 @@ pub(crate) enum Error {
     Usage(#[from] clap::Error),
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
-    Output(#[source] io::Error),
+    Output(#[from] io::Error),
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration of the export has one.
+    #[error(transparent)]
+    Export(#[from] SettingsError),
 }
 
 impl Error {
@@ -41,6 +50,10 @@ impl Error {
             Self::Output(_) => {
                 complain(&self);
                 ExitCode::from(1)
+            }
+            Self::Config(_) | Self::Export(_) => {
+                complain(&self);
+                ExitCode::from(2)
             }
         }
     }

@@ -49,7 +49,7 @@ impl Subcommand for Parse {
                 Err(Stop::Write(error)) => return Err(Error::Output(error)),
             }
         }
-        out.flush().map_err(Error::Output)?;
+        out.flush()?;
         Ok(exit)
     }
 }

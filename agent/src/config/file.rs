@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// The text of a configuration file; `name` is shown in front of positions.
-fn parse(text: &str, name: &str) -> Result<Config, String> {
+pub(super) fn parse(text: &str, name: &str) -> Result<Config, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options_valid(text, options).map_err(|error| {
         let formatter = Plain;

@@ -1,0 +1,129 @@
+//! From the configuration to the settings of each room.
+//!
+//! The rooms do not know the configuration and the configuration does not know them; this page knows both. It reads
+//! the environment and the host's name, nothing else.
+//!
+//! Invariant: every key of the configuration is used here or in `run`; a key without effect is a lie.
+
+use std::path::{Path, PathBuf};
+
+use crate::builds;
+use crate::config::{Compression, Config, Otlp, Protocol};
+use crate::export::{self, Explicit, Resolved, SettingsError};
+
+/// Where traces and log events go: the configuration, then the standard variables that `env` looks up.
+///
+/// # Errors
+/// Names the key or variable that is wrong.
+pub(crate) fn exporter(otlp: &Otlp, env: impl Fn(&str) -> Option<String>) -> Result<Resolved, SettingsError> {
+    export::Settings::resolve(&explicit(otlp), env)
+}
+
+fn explicit(otlp: &Otlp) -> Explicit {
+    Explicit {
+        endpoint: otlp.endpoint.clone(),
+        protocol: otlp.protocol.map(|protocol| match protocol {
+            Protocol::Grpc => export::settings::Protocol::Grpc,
+            Protocol::HttpProtobuf => export::settings::Protocol::HttpProtobuf,
+        }),
+        headers: otlp.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        header_files: otlp.header_files.clone(),
+        compression: otlp.compression.map(|compression| match compression {
+            Compression::Gzip => export::settings::Compression::Gzip,
+            Compression::None => export::settings::Compression::None,
+        }),
+        timeout: otlp.timeout.map(Into::into),
+        certificate: otlp.certificate.clone(),
+        client_certificate: otlp.client_certificate.clone(),
+        client_key: otlp.client_key.clone(),
+        insecure: otlp.insecure,
+        traces: otlp.traces,
+        logs: otlp.logs,
+        queue_bytes: otlp.queue_bytes,
+        queue_records: otlp.queue_records,
+    }
+}
+
+/// How builds are told from each other.
+pub(crate) fn builds(config: &Config) -> builds::Settings {
+    let host_name = config.host.name.clone().or_else(host_name);
+    let host_id = config.host.id.clone().or_else(machine_id).or_else(|| host_name.clone()).unwrap_or_default();
+    builds::Settings {
+        idle_timeout: config.build.idle_timeout.into(),
+        host_id,
+        host_name,
+        max_spans_per_build: usize::try_from(config.build.max_spans).unwrap_or(usize::MAX),
+        max_open_builds: usize::try_from(config.build.max_open).unwrap_or(usize::MAX),
+    }
+}
+
+/// What to bind for `/metrics`; `None` opens no port. `:PORT` is every address, of IPv6 and IPv4 where the system
+/// does both on one socket.
+pub(crate) fn listen(config: &Config) -> Option<String> {
+    match config.listen.as_str() {
+        "off" => None,
+        port if port.starts_with(':') => Some(format!("[::]{port}")),
+        address => Some(address.to_owned()),
+    }
+}
+
+/// The folder of what must be remembered.
+pub(crate) fn state_dir(config: &Config, env: impl Fn(&str) -> Option<String>) -> PathBuf {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    // systemd may name several, parted by colons: the first is ours
+    let by_systemd = || set("STATE_DIRECTORY").and_then(|dirs| dirs.split(':').next().map(PathBuf::from));
+    let for_root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib/gobeacon"));
+    let by_xdg = || set("XDG_STATE_HOME").map(|dir| Path::new(&dir).join("gobeacon"));
+    let at_home = || set("HOME").map(|dir| Path::new(&dir).join(".local/state/gobeacon"));
+    config
+        .state_dir
+        .clone()
+        .or_else(by_systemd)
+        .or_else(for_root)
+        .or_else(by_xdg)
+        .or_else(at_home)
+        .unwrap_or_else(|| PathBuf::from("gobeacon-state"))
+}
+
+fn machine_id() -> Option<String> {
+    let text = std::fs::read_to_string("/etc/machine-id").ok()?;
+    let id = text.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_rooms_are_the_defaults_of_the_configuration() {
+        let settings = builds(&Config::default());
+        let default = builds::Settings::default();
+        assert_eq!(settings.idle_timeout, default.idle_timeout);
+        assert_eq!(settings.max_spans_per_build, default.max_spans_per_build);
+        assert_eq!(settings.max_open_builds, default.max_open_builds);
+        assert_eq!(explicit(&Otlp::default()), Explicit::default());
+    }
+
+    #[test]
+    fn the_state_folder_is_the_configured_one_else_one_that_the_user_may_write() {
+        let mut config = Config::default();
+        let systemd = |name: &str| (name == "STATE_DIRECTORY").then(|| "/var/lib/a:/var/lib/b".to_owned());
+        assert_eq!(state_dir(&config, systemd), Path::new("/var/lib/a"));
+        config.state_dir = Some("/srv/state".into());
+        assert_eq!(state_dir(&config, systemd), Path::new("/srv/state"));
+    }
+
+    #[test]
+    fn a_port_alone_is_every_address_and_off_is_none() {
+        let listening = |text: &str| listen(&Config { listen: text.to_owned(), ..Config::default() });
+        assert_eq!(listening(":9797").as_deref(), Some("[::]:9797"));
+        assert_eq!(listening("localhost:0").as_deref(), Some("localhost:0"));
+        assert_eq!(listening("off"), None);
+    }
+}
