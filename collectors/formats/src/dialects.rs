@@ -6,18 +6,26 @@
 //! Invariants: each line goes to exactly one dialect; the order of events is the order in which they were complete.
 
 use crate::Event;
+use crate::json::Json;
 use crate::line::Line;
 use crate::text::Text;
 
 /// The state of every dialect, for one stream of one log.
 #[derive(Debug, Default)]
 pub(crate) struct Dialects {
+    json: Json,
     text: Text,
 }
 
 impl Dialects {
     /// Reads one line. Says whether it meant something: became an event, or is part of one or of a known block.
     pub(crate) fn line(&mut self, line: &Line<'_>, out: &mut Vec<Event>) -> bool {
+        if let Some(&first) = line.text.first()
+            && self.json.wants(first)
+            && self.json.line(line, &mut self.text, out)
+        {
+            return true;
+        }
         self.text.line(line, out)
     }
 
@@ -28,21 +36,23 @@ impl Dialects {
 
     /// The stream ended: gives out all that is held.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
+        self.json.finish(&mut self.text, out);
         self.text.finish(out);
     }
 
     /// Another go command starts: gives out what is held and forgets what is kept for one command.
     pub(crate) fn new_command(&mut self, out: &mut Vec<Event>) {
+        self.json.new_command(&mut self.text, out);
         self.text.new_command(out);
     }
 
     /// Offset of the oldest line that is held, if any is.
     pub(crate) fn open_from(&self) -> Option<u64> {
-        self.text.open_from()
+        [self.json.open_from(), self.text.open_from()].into_iter().flatten().min()
     }
 
     /// Pieces of state given up because a bound was reached.
     pub(crate) fn forgotten(&self) -> u64 {
-        self.text.forgotten()
+        self.json.forgotten() + self.text.forgotten()
     }
 }

@@ -8,6 +8,7 @@ mod dialects;
 pub mod event;
 pub mod failure;
 mod framing;
+mod json;
 mod line;
 mod lines;
 mod parser;

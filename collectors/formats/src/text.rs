@@ -122,6 +122,12 @@ impl Text {
         self.give(failure, at, out);
     }
 
+    /// What came so far of a block is all: `build-fail` came behind the lines of its package.
+    pub(crate) fn end_of_block(&mut self, out: &mut Vec<Event>) {
+        self.release(out);
+        self.close_block(out);
+    }
+
     /// A `# ` line: a request of -x, the header of a block, or neither.
     fn hash_line(&mut self, line: &Line<'_>, hash_before: bool, out: &mut Vec<Event>) -> bool {
         let bytes = line.text;

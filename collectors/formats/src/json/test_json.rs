@@ -1,0 +1,468 @@
+//! test2json: what the events of `go test -json` say about tests and packages.
+//!
+//! Results come from actions, never from `Output`: that is read only for what no action says (`told`). It must not
+//! know how an object was written, nor anything of builds.
+//!
+//! A failing test is held until the next test starts or its package ends, for a panic prints its `--- FAIL` lines
+//! first. Nothing is kept of a test that runs or passes, so a million of them cost nothing. A package's state is
+//! freed by its final event.
+//!
+//! Invariants: one failure for each failing leaf test, panic, alarm or unexplained exit; what is held is bounded by
+//! `packages`.
+
+use std::borrow::Cow;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use super::packages::{Crash, FailedTest, Fragment, Package, Packages, Timeout};
+use super::scan::{Action, Record, Str};
+use super::told::{self, Benchmark, Hint, Running, Sieve, Told};
+use crate::line::Line;
+use crate::text::At;
+use crate::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
+
+/// Longest name of a package or test that state is kept for.
+const MAX_NAME: usize = 4096;
+/// Longest text kept of a line.
+const MAX_TEXT: usize = 1024;
+/// Longest line joined from pieces; test2json cuts lines into pieces of 1,024 bytes.
+const MAX_JOINED: usize = 4096;
+/// Hashes kept in one set of a package.
+const MAX_HASHES: usize = 16_384;
+/// Levels of subtests told apart.
+const MAX_DEPTH: usize = 32;
+
+/// The state of `go test -json` in one stream.
+#[derive(Debug, Default)]
+pub(crate) struct TestJson {
+    packages: Packages,
+    sieve: Sieve,
+    hasher: RandomState,
+    /// Packages that wait for the rest of a line or list: while there are any, all output is looked at.
+    watching: usize,
+    forgotten: u64,
+}
+
+impl TestJson {
+    /// Reads one object.
+    #[inline]
+    pub(crate) fn record(&mut self, record: &Record<'_>, line: &Line<'_>, out: &mut Vec<Event>) {
+        match record.action {
+            Action::Output => self.output(record, line, out),
+            Action::Start | Action::Run => self.started(record, line, out),
+            Action::Pass => self.ended(record, CaseStatus::Pass, line, out),
+            Action::Fail => self.ended(record, CaseStatus::Fail, line, out),
+            Action::Skip => self.ended(record, CaseStatus::Skip, line, out),
+            Action::Pause | Action::Cont | Action::Bench | Action::Attr | Action::Artifacts => {}
+            Action::BuildOutput | Action::BuildFail | Action::Unknown => {}
+        }
+    }
+
+    /// The stream, or the go command, came to its end: what is still open gives what is known of it.
+    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
+        for package in self.packages.drain() {
+            give_up(package, out);
+        }
+        self.watching = 0;
+    }
+
+    /// Where the first open package began.
+    pub(crate) fn open_from(&self) -> Option<u64> {
+        self.packages.open_from()
+    }
+
+    /// Packages given up because a bound was reached, and names too long to keep.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    fn started(&mut self, record: &Record<'_>, line: &Line<'_>, out: &mut Vec<Event>) {
+        let name = text(&record.package);
+        if let Some(package) = self.packages.find(&name) {
+            // the process lives: what failed did not panic, and what looked like a panic was none
+            self.watching -= usize::from(watches(package));
+            package.crash = None;
+            package.timeout = None;
+            package.fragment = None;
+            if let Some(failed) = package.pending.take() {
+                out.push(failed.into_event(FailureClass::TestFailed, None, &package.name));
+            }
+        } else {
+            self.open(&name, || at(record, line), out);
+        }
+    }
+
+    fn ended(&mut self, record: &Record<'_>, status: CaseStatus, line: &Line<'_>, out: &mut Vec<Event>) {
+        let at = at(record, line);
+        let name = text(&record.package);
+        let test = text(&record.test);
+        if test.is_empty() {
+            return self.package_ended(record, &name, status, at, out);
+        }
+        out.push(at.event(EventKind::TestCase {
+            package: known(&name),
+            name: test.as_ref().to_owned(),
+            status,
+            elapsed_seconds: record.elapsed,
+        }));
+        match status {
+            CaseStatus::Fail => self.test_failed(&name, &test, at, out),
+            CaseStatus::Pass | CaseStatus::Skip => {
+                let hash = self.hasher.hash_one(test.as_ref());
+                if let Some(package) = self.packages.find(&name) {
+                    package.parents.remove(&hash);
+                    package.raced.remove(&hash);
+                }
+            }
+        }
+    }
+
+    fn test_failed(&mut self, name: &str, test: &str, at: At, out: &mut Vec<Event>) {
+        let hash = self.hasher.hash_one(test);
+        let ancestors: Vec<u64> = test
+            .match_indices('/')
+            .take(MAX_DEPTH)
+            .filter_map(|(i, _)| test.get(..i))
+            .map(|t| self.hasher.hash_one(t))
+            .collect();
+        let Some(package) = self.open(name, || at, out) else {
+            let failed = FailedTest { name: test.to_owned(), at, raced: false, note: None };
+            return out.push(failed.into_event(FailureClass::TestFailed, None, name));
+        };
+        package.failed = true;
+        if package.parents.len() < MAX_HASHES {
+            package.parents.extend(ancestors);
+        }
+        let raced = package.raced.remove(&hash);
+        let note = package.note.take_if(|note| note.test == hash).map(|note| *note);
+        if !package.parents.remove(&hash) {
+            let failed = FailedTest { name: test.to_owned(), at, raced, note };
+            if let Some(before) = package.pending.replace(Box::new(failed)) {
+                out.push(before.into_event(FailureClass::TestFailed, None, name));
+            }
+        }
+        self.grown(out);
+    }
+
+    fn package_ended(&mut self, record: &Record<'_>, name: &str, status: CaseStatus, at: At, out: &mut Vec<Event>) {
+        let package = self.packages.close(name);
+        self.watching -= usize::from(package.as_ref().is_some_and(watches));
+        if name.is_empty() {
+            // `go tool test2json` without -p
+            package.into_iter().for_each(|package| give_up(package, out));
+            return;
+        }
+        let hint = package.as_ref().map_or(Hint::None, |package| package.hint);
+        let status = match (status, hint) {
+            (CaseStatus::Pass, Hint::NoTests) | (CaseStatus::Skip, _) => PackageStatus::NoTestFiles,
+            (CaseStatus::Pass, _) => PackageStatus::Pass,
+            (CaseStatus::Fail, Hint::SetupFailed) => PackageStatus::SetupFailed,
+            (CaseStatus::Fail, Hint::BuildFailed) => PackageStatus::BuildFailed,
+            (CaseStatus::Fail, _) if record.failed_build.is_some() => PackageStatus::BuildFailed,
+            (CaseStatus::Fail, _) => PackageStatus::Fail,
+        };
+        let (mut cached, mut coverage_percent) = (false, None);
+        if let Some(package) = package {
+            (cached, coverage_percent) = (package.cached, package.coverage);
+            let unexplained = status == PackageStatus::Fail;
+            failures(package, at, unexplained, out);
+        } else if status == PackageStatus::Fail {
+            out.push(failure(FailureClass::TestExit, name, None, None, at));
+        }
+        out.push(at.event(EventKind::TestPackage {
+            package: name.to_owned(),
+            status,
+            cached: (status == PackageStatus::Pass).then_some(cached),
+            elapsed_seconds: record.elapsed,
+            coverage_percent,
+        }));
+    }
+
+    #[inline]
+    fn output(&mut self, record: &Record<'_>, line: &Line<'_>, out: &mut Vec<Event>) {
+        let Some(output) = &record.output else { return };
+        let test = record.test.as_ref().filter(|test| !test.raw().is_empty());
+        if test.is_some() && self.watching == 0 && !self.sieve.may_tell(output) {
+            return;
+        }
+        self.telling_output(record, output, test, line, out);
+    }
+
+    fn telling_output(
+        &mut self,
+        record: &Record<'_>,
+        output: &Str<'_>,
+        test: Option<&Str<'_>>,
+        line: &Line<'_>,
+        out: &mut Vec<Event>,
+    ) {
+        let name = text(&record.package);
+        let test = test.map(Str::decode).filter(|test| test.len() <= MAX_NAME);
+        let hash = test.as_deref().map_or(0, |test| self.hasher.hash_one(test));
+        let Some(package) = self.open(&name, || at(record, line), out) else { return };
+        let watched = watches(package);
+        if let Some(whole) = joined(package, test.as_deref(), &output.decode()) {
+            let error = record.output_type.as_ref().is_some_and(|kind| kind.raw().starts_with("error"));
+            let source = Source { test: test.as_deref(), hash, error, record, line };
+            package_line(package, &whole, &source, out);
+        }
+        let watches = watches(package);
+        self.watching = self.watching + usize::from(watches) - usize::from(watched);
+        self.grown(out);
+    }
+
+    /// The package, opened where it is not; `None` for a name that is too long.
+    fn open(&mut self, name: &str, at: impl FnOnce() -> At, out: &mut Vec<Event>) -> Option<&mut Package> {
+        if name.len() > MAX_NAME {
+            self.forgotten += 1;
+            return None;
+        }
+        let (forgotten, watching) = (&mut self.forgotten, &mut self.watching);
+        self.packages.open(name, at, |package| {
+            *forgotten += 1;
+            *watching -= usize::from(watches(&package));
+            give_up(package, out);
+        })
+    }
+
+    fn grown(&mut self, out: &mut Vec<Event>) {
+        let (forgotten, watching) = (&mut self.forgotten, &mut self.watching);
+        self.packages.grown(|package| {
+            *forgotten += 1;
+            *watching -= usize::from(watches(&package));
+            give_up(package, out);
+        });
+    }
+}
+
+/// Whose line it is.
+struct Source<'a> {
+    test: Option<&'a str>,
+    hash: u64,
+    error: bool,
+    record: &'a Record<'a>,
+    line: &'a Line<'a>,
+}
+
+impl Source<'_> {
+    fn at(&self) -> At {
+        at(self.record, self.line)
+    }
+}
+
+/// Whether the package waits for the rest of something.
+fn watches(package: &Package) -> bool {
+    package.fragment.is_some() || package.timeout.as_ref().is_some_and(|timeout| timeout.running.is_open())
+}
+
+/// Joins a piece of output to the beginning of its line. `None` while the newline has not come.
+fn joined<'a>(package: &mut Package, test: Option<&str>, piece: &'a str) -> Option<Cow<'a, str>> {
+    let whole: Cow<'_, str> = match package.fragment.take_if(|fragment| fragment.test.as_deref() == test) {
+        Some(mut fragment) => {
+            if fragment.text.len() + piece.len() <= MAX_JOINED {
+                fragment.text.push_str(piece);
+            }
+            if !piece.ends_with('\n') {
+                package.fragment = Some(fragment);
+                return None;
+            }
+            fragment.text.into()
+        }
+        None => piece.into(),
+    };
+    // what ends without a newline is mostly whole: the next line is the test framework's, which test2json parts
+    if !whole.ends_with('\n') && (whole.starts_with("Benchmark") || (test.is_none() && goes_on(&whole))) {
+        package.fragment =
+            Some(Box::new(Fragment { test: test.map(str::to_owned), text: bounded(&whole, MAX_JOINED) }));
+        return None;
+    }
+    Some(whole)
+}
+
+/// Whether a piece without a newline is the beginning of a line of the go command.
+fn goes_on(piece: &str) -> bool {
+    piece.starts_with("ok  \t") || piece.starts_with("FAIL\t") || piece.starts_with("coverage: ")
+}
+
+/// Takes in a whole line of output.
+fn package_line(package: &mut Package, line: &str, source: &Source<'_>, out: &mut Vec<Event>) {
+    if let Some(timeout) = package.timeout.as_mut().filter(|timeout| timeout.running.is_open()) {
+        timeout.running.line(line);
+    }
+    let told = match source.test {
+        Some(_) => told::of_test(line),
+        None => told::of_package(line, &package.name),
+    };
+    match told {
+        Some(Told::Crash) => crash(package, line, source, false),
+        Some(Told::MaybeCrash) if package.crash.is_none() => crash(package, line, source, true),
+        Some(Told::MaybeCrash) | None => {}
+        Some(Told::Stack) => package.crash.iter_mut().for_each(|crash| crash.doubtful = false),
+        Some(Told::Timeout) => {
+            let message = bounded(line.trim_end(), MAX_TEXT);
+            package
+                .timeout
+                .get_or_insert_with(|| Box::new(Timeout { message, running: Running::default(), at: source.at() }));
+        }
+        Some(Told::Race) => {
+            package.race_seen = true;
+            if source.test.is_some() && package.raced.len() < MAX_HASHES {
+                package.raced.insert(source.hash);
+            }
+        }
+        Some(Told::Benchmark(benchmark)) => {
+            out.push(source.at().event(benchmark_event(package, &benchmark, source.test)))
+        }
+        Some(Told::Position(text)) => note(package, text, source),
+        Some(Told::Ended) => {
+            // it came to its end: whatever looked like its death was not
+            package.crash = None;
+            package.timeout = None;
+            if let Some(failed) = package.pending.take() {
+                out.push(failed.into_event(FailureClass::TestFailed, None, &package.name));
+            }
+        }
+        Some(Told::Ok { cached, coverage }) => {
+            package.cached = cached;
+            package.coverage = coverage.or(package.coverage);
+        }
+        Some(Told::Failed(hint)) => package.hint = hint,
+        Some(Told::NoTests(coverage)) => {
+            package.hint = Hint::NoTests;
+            package.coverage = coverage.or(package.coverage);
+        }
+        Some(Told::Coverage(coverage)) => package.coverage = coverage.or(package.coverage),
+        Some(Told::Exit) => package.exit = Some(bounded(line.trim_end(), MAX_TEXT).into()),
+    }
+}
+
+fn crash(package: &mut Package, line: &str, source: &Source<'_>, doubtful: bool) {
+    if package.crash.as_ref().is_some_and(|crash| !crash.doubtful) {
+        return; // the first is the cause
+    }
+    let message = bounded(line.trim_end(), MAX_TEXT);
+    package.crash = Some(Box::new(Crash { test: source.test.map(str::to_owned), message, doubtful, at: source.at() }));
+}
+
+/// Keeps the last position line of the test that printed last; an error counts more than a log line.
+fn note(package: &mut Package, text: &str, source: &Source<'_>) {
+    let note = package.note.get_or_insert_default();
+    if note.test == source.hash && note.error && !source.error {
+        return;
+    }
+    note.test = source.hash;
+    note.error = source.error;
+    note.text.clear();
+    note.text.push_str(cut(text, MAX_TEXT));
+}
+
+fn benchmark_event(package: &Package, benchmark: &Benchmark<'_>, test: Option<&str>) -> EventKind {
+    let without_procs = || match benchmark.name.rsplit_once('-') {
+        Some((name, procs)) if !procs.is_empty() && procs.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => benchmark.name,
+    };
+    // the name that test2json knows settles which -N belongs to it
+    let exact = test
+        .filter(|test| benchmark.name.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')));
+    EventKind::TestBenchmark {
+        package: known(&package.name),
+        name: exact.unwrap_or_else(without_procs).to_owned(),
+        iterations: benchmark.iterations,
+        ns_per_op: benchmark.ns_per_op,
+    }
+}
+
+/// The failures that a package's end makes certain. `unexplained`: it failed, and neither build nor set-up did it.
+fn failures(mut package: Package, at: At, unexplained: bool, out: &mut Vec<Event>) {
+    let name = package.name;
+    let mut crash = package.crash.filter(|crash| !crash.doubtful && unexplained && package.timeout.is_none());
+    if let Some(failed) = package.pending.take() {
+        let panicked = crash.as_ref().is_some_and(|crash| failed.died_in(crash));
+        let class = if panicked { FailureClass::TestPanic } else { FailureClass::TestFailed };
+        let crash = if panicked { crash.take() } else { None };
+        out.push(failed.into_event(class, crash.map(|crash| crash.message), &name));
+    }
+    if !unexplained {
+        return;
+    }
+    if let Some(timeout) = package.timeout {
+        let test = timeout.running.leaf().map(str::to_owned);
+        out.push(failure(FailureClass::TestTimeout, &name, test, Some(timeout.message), at));
+    } else if let Some(crash) = crash {
+        out.push(failure(FailureClass::TestPanic, &name, crash.test, Some(crash.message), at));
+    } else if !package.failed {
+        let class = if package.race_seen { FailureClass::TestRace } else { FailureClass::TestExit };
+        out.push(failure(class, &name, None, package.exit.map(String::from), at));
+    }
+}
+
+/// A package whose end is not in the log: what is certain without it.
+fn give_up(mut package: Package, out: &mut Vec<Event>) {
+    // its death is certain only with a stack or an alarm; that it ended at all is not known
+    package.failed = true;
+    let at = match (&package.timeout, &package.crash) {
+        (Some(timeout), _) => timeout.at,
+        (None, Some(crash)) => crash.at,
+        (None, None) => package.opened,
+    };
+    failures(package, at, true, out);
+}
+
+impl FailedTest {
+    /// Whether the program died in this test: its death is laid to it, to a parent or subtest, or to no test.
+    fn died_in(&self, crash: &Crash) -> bool {
+        let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        crash.test.as_deref().is_none_or(|test| within(test, &self.name) || within(&self.name, test))
+    }
+
+    fn into_event(self, class: FailureClass, message: Option<String>, package: &str) -> Event {
+        let class = if self.raced && class == FailureClass::TestFailed { FailureClass::TestRace } else { class };
+        let mut failure = Failure::new(class);
+        failure.package = known(package);
+        failure.test = Some(self.name);
+        if let Some((file, line, text)) = self.note.as_ref().and_then(|note| position(&note.text)) {
+            failure.file = Some(file.to_owned());
+            failure.line = Some(line);
+            failure.message = Some(text.to_owned());
+        }
+        failure.message = message.or(failure.message);
+        self.at.event(EventKind::Failure(Box::new(failure)))
+    }
+}
+
+fn failure(class: FailureClass, package: &str, test: Option<String>, message: Option<String>, at: At) -> Event {
+    let mut failure = Failure::new(class);
+    failure.package = known(package);
+    failure.test = test;
+    failure.message = message;
+    at.event(EventKind::Failure(Box::new(failure)))
+}
+
+/// `FILE:LINE: message`.
+fn position(text: &str) -> Option<(&str, u32, &str)> {
+    let (place, message) = text.split_once(": ")?;
+    let (file, line) = place.rsplit_once(':')?;
+    Some((file, line.parse().ok()?, message))
+}
+
+fn at(record: &Record<'_>, line: &Line<'_>) -> At {
+    let time = record.time.as_ref().and_then(|time| Timestamp::parse_rfc3339(time.raw().as_bytes()));
+    At { time: time.or_else(|| line.time.timestamp()), offset: line.offset, lines: line.lines }
+}
+
+fn text<'a>(text: &'a Option<Str<'_>>) -> Cow<'a, str> {
+    text.as_ref().map(Str::decode).unwrap_or_default()
+}
+
+fn known(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The beginning of a text, cut at a character.
+fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
+}
+
+fn bounded(text: &str, max: usize) -> String {
+    cut(text, max).to_owned()
+}
