@@ -8,6 +8,7 @@
 mod config;
 mod output;
 mod parse;
+mod reading;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,7 +4,6 @@
 //! is no failure.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -67,49 +66,4 @@ pub(crate) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
 /// One line on standard error, where it is written at all.
 pub(crate) fn complain(what: &dyn std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "gobeacon: {what}");
-}
-
-/// Where a command reads a log from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Input {
-    /// `-`.
-    Stdin,
-    /// A file.
-    File(PathBuf),
-}
-
-impl From<PathBuf> for Input {
-    fn from(path: PathBuf) -> Self {
-        if path == Path::new("-") { Self::Stdin } else { Self::File(path) }
-    }
-}
-
-impl Input {
-    /// The name of the log in the output; standard input has none.
-    pub(crate) fn name(&self) -> Option<String> {
-        match self {
-            Self::Stdin => None,
-            Self::File(path) => Some(path.to_string_lossy().into_owned()),
-        }
-    }
-
-    /// Opens it.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub(crate) fn open(&self) -> io::Result<Box<dyn io::Read>> {
-        Ok(match self {
-            Self::Stdin => Box::new(io::stdin().lock()),
-            Self::File(path) => Box::new(std::fs::File::open(path)?),
-        })
-    }
-}
-
-impl std::fmt::Display for Input {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stdin => f.write_str("standard input"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
 }

@@ -1,21 +1,18 @@
 //! `gobeacon parse`: what a log says, one event a line.
 //!
-//! Reads a piece, parses it, writes its events, forgets them: memory does not grow with the log. It knows nothing of
-//! builds.
+//! It knows nothing of builds.
 //!
 //! Invariant: content never makes it fail; only files that cannot be read do.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use gobeacon_formats::{Event, Parser};
+use gobeacon_formats::Event;
 use serde::Serialize;
 
-use super::output::{self, Error, Format, Input};
+use super::output::{self, Error, Format};
+use super::reading::{self, Input};
 use super::{Exit, Subcommand};
-
-/// How much of a log is read at once.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Print what logs of Go builds say, one event a line
 ///
@@ -23,11 +20,15 @@ const PIECE_BYTES: usize = 64 << 10;
 /// the events in them: downloads, requests, diagnostics, tests, packages and failures. A line that means nothing is
 /// passed over.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gobeacon parse build.log
+  go test -json ./... 2>&1 | gobeacon parse --format json - | jq 'select(.kind == \"failure\")'")]
 pub(super) struct Parse {
     /// Logs to read; `-`, or none, is standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Shape of the output
+    /// Shape of the output: text for people, json for programs (one object a line)
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -37,27 +38,23 @@ impl Subcommand for Parse {
 
     fn run(self) -> Result<Exit, Error> {
         let mut out = output::stdout();
-        let mut exit = Exit::Ok;
-        let files = if self.files.is_empty() { vec![PathBuf::from("-")] } else { self.files };
-        for input in files.into_iter().map(Input::from) {
-            match parse(&input, self.format, &mut out) {
-                Ok(()) => {}
-                Err(Stop::Read(error)) => {
-                    output::complain(&format_args!("cannot read {input}: {error}"));
-                    exit = Exit::Failed;
-                }
-                Err(Stop::Write(error)) => return Err(Error::Output(error)),
+        let exit = reading::read_all(&Input::all(self.files), |input, batch| {
+            let log = match input {
+                Input::Stdin => None,
+                Input::File(path) => Some(path.to_string_lossy()),
+            };
+            for event in &batch.events {
+                write_event(&Line { event, log: log.as_deref() }, self.format, &mut out)?;
             }
-        }
+            // who follows a pipe wants to see what came through it
+            if *input == Input::Stdin {
+                out.flush()?;
+            }
+            Ok(())
+        })?;
         out.flush()?;
         Ok(exit)
     }
-}
-
-/// Why a log was not read to its end.
-enum Stop {
-    Read(io::Error),
-    Write(io::Error),
 }
 
 /// An event and the log that it is from.
@@ -69,64 +66,31 @@ struct Line<'a> {
     log: Option<&'a str>,
 }
 
-fn parse(input: &Input, format: Format, out: &mut impl Write) -> Result<(), Stop> {
-    let mut reader = input.open().map_err(Stop::Read)?;
-    let name = input.name();
-    let mut parser = Parser::new();
-    let mut events = Vec::new();
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut offset = 0_u64;
-    loop {
-        let length = match reader.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Stop::Read(error)),
-        };
-        parser.feed(piece.get(..length).unwrap_or_default(), offset, &mut events);
-        offset = offset.saturating_add(length as u64);
-        write_events(&mut events, name.as_deref(), format, out).map_err(Stop::Write)?;
-        // who follows a pipe wants to see what came through it
-        if *input == Input::Stdin {
-            out.flush().map_err(Stop::Write)?;
+fn write_event(line: &Line<'_>, format: Format, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            serde_json::to_writer(&mut *out, line)?;
+            out.write_all(b"\n")
         }
+        Format::Text => write_text(line, out),
     }
-    parser.finish(&mut events);
-    write_events(&mut events, name.as_deref(), format, out).map_err(Stop::Write)
 }
 
-fn write_events(events: &mut Vec<Event>, log: Option<&str>, format: Format, out: &mut impl Write) -> io::Result<()> {
-    for event in events.drain(..) {
-        let line = Line { event: &event, log };
-        match format {
-            Format::Json => {
-                serde_json::to_writer(&mut *out, &line)?;
-                out.write_all(b"\n")?;
-            }
-            Format::Text => write_text(&line, out)?,
-        }
-    }
-    Ok(())
-}
-
-/// `KIND  name=value ...`, with the fields as the JSON has them; where an event stands comes last.
+/// `KIND  name=value ...`, with the fields as the JSON has them; where the event stands comes last.
 fn write_text(line: &Line<'_>, out: &mut impl Write) -> io::Result<()> {
-    let value = serde_json::to_value(line)?;
+    let fields = serde_json::to_value(line)?;
     write!(out, "{:<18}", line.event.kind.name())?;
-    for (name, value) in value.as_object().into_iter().flatten() {
-        match (name.as_str(), value) {
-            ("kind" | "offset" | "lines" | "log", _) => {}
-            (name, serde_json::Value::String(text)) if text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
-                write!(out, " {name}={text}")?;
-            }
-            (name, value) => write!(out, " {name}={value}")?,
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        if ["kind", "offset", "lines", "log"].contains(&name.as_str()) {
+            continue;
+        }
+        match value.as_str() {
+            Some(text) if text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => write!(out, " {name}={text}")?,
+            Some(_) | None => write!(out, " {name}={value}")?,
         }
     }
-    writeln!(
-        out,
-        "  ({}{}@{})",
-        line.log.unwrap_or_default(),
-        if line.log.is_some() { " " } else { "" },
-        line.event.offset
-    )
+    match line.log {
+        Some(log) => writeln!(out, "  ({log}@{})", line.event.offset),
+        None => writeln!(out, "  (@{})", line.event.offset),
+    }
 }
