@@ -20,12 +20,25 @@ use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, Pack
 
 pub(crate) mod build;
 pub(crate) mod command;
+mod downloads;
+mod fallbacks;
+mod findings;
 pub(crate) mod ids;
 mod open;
+mod outbox;
+mod packages;
+mod records;
 pub(crate) mod redact;
+mod request;
 mod resource;
+mod root;
+mod spans;
 pub(crate) mod summary;
+mod tally;
 mod times;
+
+#[cfg(test)]
+mod tests;
 
 use build::{Telemetry, TraceId};
 use open::OpenBuild;
@@ -91,7 +104,7 @@ pub(crate) enum Outcome {
 /// All open builds, at most one for each log.
 #[derive(Debug)]
 pub(crate) struct Builds {
-    settings: Arc<Settings>,
+    settings: Settings,
     /// By the id of the log.
     open: BTreeMap<[u8; 16], OpenBuild>,
     /// The latest time heard of; for idleness only.
@@ -101,7 +114,7 @@ pub(crate) struct Builds {
 impl Builds {
     /// No build is open.
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), open: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
+        Self { settings, open: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
     }
 
     /// Takes in what one log said.
@@ -169,7 +182,7 @@ impl Builds {
         }
         if !self.open.contains_key(&id) {
             self.make_room(out);
-            let build = OpenBuild::new(Arc::clone(&self.settings), Arc::clone(&batch.source), event.offset);
+            let build = OpenBuild::new(&self.settings, Arc::clone(&batch.source), event.offset);
             out.push(Outcome::CommandStarted { offset: event.offset, trace_id: build.trace_id() });
             self.open.insert(id, build);
         }

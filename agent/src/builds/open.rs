@@ -1,17 +1,29 @@
 //! One build while it is open.
 //!
 //! It takes in the events of one go command and hands out spans and log records as they are complete; the root span
-//! and the summary come when it is closed.
+//! and the summary come when it is closed. It decides which room an event goes to, and how many spans may go out.
+//!
+//! Invariant: a span goes out once, and the root span goes out last and covers all that went before.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gobeacon_collectors::Source;
-use gobeacon_formats::{Event, Timestamp};
+use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, HttpAnswer, PackageStatus, Timestamp};
 
-use super::build::{Attributes, SpanId, TraceId};
+use super::build::{LogRecord, SpanId, TraceId};
+use super::command::{self, Invocation};
+use super::downloads::{Downloads, Signal, Told};
+use super::fallbacks::{Fallback, Fallbacks};
+use super::findings::{Findings, Stage, stage};
+use super::outbox::Outbox;
+use super::packages::{NewCase, NewReport, Package, Packages, Report, Why};
+use super::records::{self, Place};
+use super::request::{self, Asked, Request, TOOLCHAIN_MODULE};
+use super::root::Ended;
 use super::summary::EndedBy;
-use super::times::Times;
+use super::tally::Tally;
+use super::times::{At, Times, believed};
 use super::{Outcome, Settings, ids, resource};
 
 /// One open build.
@@ -19,29 +31,44 @@ use super::{Outcome, Settings, ids, resource};
 pub(super) struct OpenBuild {
     /// The last sign of life, by the clock of [`super::Builds`].
     pub(super) last_activity: Timestamp,
-    settings: Arc<Settings>,
     source: Arc<Source>,
-    resource: Arc<Attributes>,
     trace: TraceId,
     root: SpanId,
     first_offset: u64,
     lowest_offset: u64,
     times: Times,
+    echo: Option<Vec<Invocation>>,
+    tally: Tally,
+    findings: Findings,
+    packages: Packages,
+    downloads: Downloads,
+    fallbacks: Fallbacks,
+    /// Whether a failed request to the checksum database was told.
+    sumdb_told: bool,
+    outbox: Outbox,
 }
 
 impl OpenBuild {
-    pub(super) fn new(settings: Arc<Settings>, source: Arc<Source>, offset: u64) -> Self {
+    pub(super) fn new(settings: &Settings, source: Arc<Source>, offset: u64) -> Self {
         let trace = ids::trace_of_log(&settings.host_id, &source.id, offset);
+        let root = ids::root_of(trace);
+        let max_spans = settings.max_spans_per_build.max(8);
         Self {
             last_activity: Timestamp::from_nanos(i64::MIN),
-            resource: Arc::new(resource::of_log(&source.path, &settings)),
-            settings,
+            outbox: Outbox::new(trace, root, resource::of_log(&source.path, settings), max_spans),
             source,
             trace,
-            root: ids::root_of(trace),
+            root,
             first_offset: offset,
             lowest_offset: offset,
             times: Times::default(),
+            echo: None,
+            tally: Tally::default(),
+            findings: Findings::default(),
+            packages: Packages::new(root, max_spans),
+            downloads: Downloads::new(root, max_spans),
+            fallbacks: Fallbacks::default(),
+            sumdb_told: false,
         }
     }
 
@@ -54,17 +81,285 @@ impl OpenBuild {
         self.lowest_offset
     }
 
+    /// Whether the log's own time stamps show that it rested for longer than `idle` before `event`.
     pub(super) fn rested_before(&self, event: &Event, idle: Duration) -> bool {
         self.times.rested_before(event, idle)
     }
 
-    pub(super) fn apply(&mut self, event: &Event, observed: Timestamp, _out: &mut Vec<Outcome>) {
+    /// Takes in one event.
+    pub(super) fn apply(&mut self, event: &Event, observed: Timestamp, out: &mut Vec<Outcome>) {
         self.lowest_offset = self.lowest_offset.min(event.offset);
+        self.tally.events += 1;
         let at = self.times.at(event, observed);
-        self.times.cover(at.time, at.time);
+        let next = if let EventKind::Failure(failure) = &event.kind { Some(failure.as_ref()) } else { None };
+        if let Some(package) = self.packages.settle(next) {
+            self.complete(package);
+        }
+        self.dispatch(event, at, out);
     }
 
-    pub(super) fn flush(&mut self, _out: &mut Vec<Outcome>) {}
+    fn dispatch(&mut self, event: &Event, at: At, out: &mut Vec<Outcome>) {
+        let offset = event.offset;
+        match &event.kind {
+            EventKind::CommandStarted { command } => {
+                self.times.opened(at);
+                self.echo = Some(command::invocations(command));
+            }
+            EventKind::ModuleDownload { module, version } => {
+                let told = self.downloads.seen(module, version, Signal::LogLine, at, offset);
+                self.tell(told, offset, out);
+            }
+            EventKind::ToolchainDownload { version, os, arch } => {
+                if self.tally.toolchain(version) {
+                    // told as a toolchain, not as a module: see the module version that the go command makes of it
+                    let module_version = format!("v0.0.1-{version}.{os}-{arch}");
+                    self.downloads.seen(TOOLCHAIN_MODULE, &module_version, Signal::LogLine, at, offset);
+                    out.push(Outcome::ToolchainDownload { offset, version: version.clone() });
+                }
+            }
+            EventKind::HttpRequest { url, answer } => {
+                let request = Request::read(url);
+                let failure = request.failure(answer);
+                self.tally.request(&request.host, answer, failure.is_some());
+                let told = self.downloads.request(url, &request, answer, at, &self.times, offset);
+                self.tell(told, offset, out);
+                if let Some(fallback) = self.fallbacks.request(&request, failure) {
+                    self.fallback(&fallback, at, offset, out);
+                }
+                self.sumdb_request(&request, answer, at, offset, out);
+            }
+            EventKind::VcsCommand { command, .. } => {
+                if let Some(fallback) = self.fallbacks.command(command) {
+                    self.fallback(&fallback, at, offset, out);
+                }
+            }
+            EventKind::ModuleChanged { module, change, from, version } => {
+                self.tally.changed(module, *change, from.as_deref(), version);
+            }
+            EventKind::ModuleInfo { module, version, sum, error, .. } => {
+                self.tally.module_infos += 1;
+                if let (Some(version), None) = (version, error) {
+                    let told = self.downloads.seen(module, version, Signal::ModuleInfo, at, offset);
+                    self.tell(told, offset, out);
+                    self.downloads.sum(module, version, sum.as_deref().unwrap_or(""));
+                }
+            }
+            EventKind::PackageCompiled { .. } => {
+                self.loaded(out);
+                self.tally.packages_compiled += 1;
+            }
+            EventKind::Diagnostic { .. } => self.tally.diagnostics += 1,
+            EventKind::BuildFailed { .. } => self.findings.failed(),
+            EventKind::TestCase { package, name, status, elapsed_seconds } => {
+                self.loaded(out);
+                let (package, elapsed) = (package.as_deref(), believed(*elapsed_seconds));
+                self.case(&NewCase { package, name, status: *status, elapsed }, at, offset, out);
+            }
+            EventKind::TestPackage { .. } => {
+                self.loaded(out);
+                self.package(&event.kind, at, offset, out);
+            }
+            EventKind::TestBenchmark { .. } => self.tally.tests.benchmarks += 1,
+            EventKind::Failure(failure) => self.failure(failure, at, offset, out),
+            EventKind::ModuleFound { .. } | EventKind::ModuleRetracted { .. } | EventKind::ModuleDeprecated { .. } => {}
+        }
+    }
 
-    pub(super) fn close(self, _by: EndedBy, _out: &mut Vec<Outcome>) {}
+    fn case(&mut self, case: &NewCase<'_>, at: At, offset: u64, out: &mut Vec<Outcome>) {
+        let (flaky, evicted) = self.packages.case(case, at, &self.times, offset);
+        self.times.cover(self.times.start_of(at, case.elapsed), at);
+        self.tally.case(case.status, flaky.is_some());
+        if case.status == CaseStatus::Fail {
+            self.findings.failed();
+        }
+        self.findings.slow_test(case.package, case.name, case.elapsed);
+        out.push(Outcome::TestCase {
+            offset,
+            status: case.status,
+            elapsed_seconds: case.elapsed,
+            trace_id: self.trace,
+        });
+        if let Some(span) = flaky {
+            out.push(Outcome::TestFlaky { offset });
+            self.record(records::test_flaky(case.package, case.name, self.place(span, at)));
+        }
+        if let Some(package) = evicted {
+            self.complete(package);
+        }
+    }
+
+    fn package(&mut self, kind: &EventKind, at: At, offset: u64, out: &mut Vec<Outcome>) {
+        let EventKind::TestPackage { package, status, cached, elapsed_seconds, coverage_percent } = kind else {
+            return;
+        };
+        let (status, cached, elapsed) = (*status, cached.unwrap_or(false), believed(*elapsed_seconds));
+        let why = match status {
+            PackageStatus::Pass | PackageStatus::NoTestFiles => None,
+            PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed => {
+                self.findings.failed();
+                self.printed_before(package, status)
+            }
+        };
+        self.times.cover(self.times.start_of(at, elapsed), at);
+        self.tally.package(status, cached, *coverage_percent);
+        self.findings.slow_package(package, elapsed);
+        out.push(Outcome::TestPackage { offset, status, cached, elapsed_seconds: elapsed, trace_id: self.trace });
+        let report = Report {
+            status: Some(status),
+            cached,
+            coverage_percent: *coverage_percent,
+            timed: elapsed.is_some() || cached,
+        };
+        for complete in self.packages.report(package, NewReport { report, elapsed, why }, at, &self.times, offset) {
+            self.complete(complete);
+        }
+    }
+
+    /// What kept a package from being built or set up: it was printed before.
+    fn printed_before(&self, package: &str, status: PackageStatus) -> Option<Why> {
+        let of_package = || self.findings.of_package(package);
+        let of_loading = || {
+            let primary = self.findings.primary().map(|seen| &seen.failure);
+            primary.filter(|failure| stage(failure.class) <= Stage::Modules)
+        };
+        match status {
+            PackageStatus::BuildFailed => of_package().map(Why::of),
+            PackageStatus::SetupFailed => of_package().or_else(of_loading).map(Why::of),
+            PackageStatus::Pass | PackageStatus::Fail | PackageStatus::NoTestFiles => None,
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure, at: At, offset: u64, out: &mut Vec<Outcome>) {
+        self.findings.failure(failure, at, offset);
+        let mut span = None;
+        if let (Some(module), Some(version)) = (&failure.module, &failure.version) {
+            // what a proxy, network or repository refused was asked for, though no line said so
+            if stage(failure.class) == Stage::Supply && module != TOOLCHAIN_MODULE && version.starts_with('v') {
+                let told = self.downloads.seen(module, version, Signal::Failure, at, offset);
+                self.tell(told, offset, out);
+            }
+            if stage(failure.class) <= Stage::Supply {
+                let host = failure.host.as_deref();
+                let (of, news) = self.downloads.failure(module, version, Why::of(failure), host);
+                span = of;
+                for told in news {
+                    self.tell(Some(told), offset, out);
+                }
+            }
+        }
+        if matches!(stage(failure.class), Stage::Test | Stage::Exit | Stage::Vet) {
+            span = self.packages.failure(failure);
+        }
+        let place = self.place(span.unwrap_or(self.root), at);
+        self.record(records::failure(failure, place));
+        if let Some(mismatch) = records::checksum_mismatch(failure, place) {
+            self.record(mismatch);
+        }
+        if failure.class == FailureClass::ChecksumSumdbUnreachable && !self.sumdb_told {
+            self.sumdb_told = true;
+            let why = failure.message.as_deref().and_then(|message| message.lines().next()).unwrap_or("no answer.");
+            self.record(records::sumdb_unavailable(failure.host.as_deref(), failure.status, why, place));
+            let of_text = || request::of_error(failure.message.as_deref().unwrap_or(""));
+            let reason = failure.status.and_then(request::of_status).unwrap_or_else(of_text);
+            out.push(Outcome::SumdbRequestFailed { offset, reason });
+        }
+        out.push(Outcome::Failure { offset, failure: Box::new(failure.clone()), trace_id: self.trace });
+    }
+
+    fn sumdb_request(&mut self, request: &Request, answer: &HttpAnswer, at: At, offset: u64, out: &mut Vec<Outcome>) {
+        let optional = match &request.asked {
+            Asked::Lookup { .. } => false,
+            Asked::Sumdb { optional } => *optional,
+            Asked::Version { .. } | Asked::Versions { .. } | Asked::Discovery { .. } | Asked::Other => return,
+        };
+        let Some(reason) = request::reason(answer) else { return };
+        // a proxy may well not mirror the database: then it is asked itself
+        if optional && reason == FailureClass::ProxyNotFound {
+            return;
+        }
+        if !std::mem::replace(&mut self.sumdb_told, true) {
+            let (status, why) = match answer {
+                HttpAnswer::Answered { status, .. } => (Some(*status), format!("answered with status {status}.")),
+                HttpAnswer::Failed { error } => (None, error.clone()),
+            };
+            let place = self.place(self.root, at);
+            self.record(records::sumdb_unavailable(Some(&request.host), status, &why, place));
+        }
+        out.push(Outcome::SumdbRequestFailed { offset, reason });
+    }
+
+    fn fallback(&mut self, fallback: &Fallback, at: At, offset: u64, out: &mut Vec<Outcome>) {
+        self.tally.proxy_fallbacks += 1;
+        self.record(records::proxy_fallback(fallback, self.place(self.root, at)));
+        out.push(Outcome::ProxyFallback { offset, from_host: fallback.from_host.clone(), reason: fallback.reason });
+    }
+
+    fn tell(&mut self, told: Option<Told>, offset: u64, out: &mut Vec<Outcome>) {
+        let Some(told) = told else { return };
+        self.tally.download(&told);
+        let Told { module, version, host, failed } = told;
+        out.push(match failed {
+            Some(class) => Outcome::DownloadFailed { offset, module, version, host, class },
+            None => Outcome::Download { offset, module, version, host },
+        });
+    }
+
+    fn place(&self, span: SpanId, at: At) -> Place {
+        Place { trace: self.trace, span, at }
+    }
+
+    fn record(&mut self, record: LogRecord) {
+        self.outbox.record(record, &mut self.tally.folded);
+    }
+
+    /// The command went on to compile or test: no download will come or fail any more.
+    fn loaded(&mut self, out: &mut Vec<Outcome>) {
+        if self.downloads.len() > 0 {
+            self.tell_rest(out);
+            self.outbox.loaded(&mut self.downloads, &mut self.times, &mut self.tally.folded);
+        }
+    }
+
+    fn tell_rest(&mut self, out: &mut Vec<Outcome>) {
+        for (offset, told) in self.downloads.untold() {
+            self.tell(Some(told), offset, out);
+        }
+    }
+
+    fn complete(&mut self, package: Package) {
+        if package.report.is_none() && !package.by_hand() {
+            self.tally.packages.unfinished += 1;
+        }
+        self.outbox.package(package, &mut self.times, &mut self.tally.folded);
+    }
+
+    /// Hands out what is complete.
+    pub(super) fn flush(&mut self, out: &mut Vec<Outcome>) {
+        out.extend(self.outbox.take().map(Outcome::Telemetry));
+    }
+
+    /// The build is over.
+    pub(super) fn close(mut self, by: EndedBy, out: &mut Vec<Outcome>) {
+        for package in self.packages.close() {
+            self.complete(package);
+        }
+        self.tell_rest(out);
+        self.outbox.rest(&mut self.downloads, &mut self.times, &mut self.tally.folded);
+        let (start, end) = self.times.range(self.last_activity);
+        let ended = Ended {
+            trace: self.trace,
+            root: self.root,
+            log: self.source.path.to_string_lossy().into_owned(),
+            first_offset: self.first_offset,
+            start,
+            end,
+            by,
+            echo: self.echo,
+            tally: self.tally,
+            findings: self.findings,
+        };
+        self.outbox.root(ended.span());
+        out.extend(self.outbox.take().map(Outcome::Telemetry));
+        out.push(Outcome::CommandEnded(Box::new(ended.summary())));
+    }
 }

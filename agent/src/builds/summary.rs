@@ -181,8 +181,8 @@ pub(crate) struct Folded {
     pub(crate) downloads: u64,
     /// Requests without a span of their own.
     pub(crate) requests: u64,
-    /// Failures without a log record of their own.
-    pub(crate) failures: u64,
+    /// Log records that were not sent.
+    pub(crate) records: u64,
     /// Items left out of the lists of this summary.
     pub(crate) listed: u64,
 }

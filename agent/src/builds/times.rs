@@ -25,28 +25,36 @@ pub(super) struct At {
 /// The times of one build.
 #[derive(Debug, Default)]
 pub(super) struct Times {
-    /// The range of all that happened.
-    range: Option<(Timestamp, Timestamp)>,
-    /// Latest time stamp of a line.
-    last_stamp: Option<Timestamp>,
-    /// Earliest time stamp of a line.
-    first_stamp: Option<Timestamp>,
+    /// Of what has a time stamp behind it, and of all spans that went out.
+    sure: Option<(Timestamp, Timestamp)>,
+    /// Of what was read before any line had a time stamp.
+    unstamped: Option<(Timestamp, Timestamp)>,
+    /// Earliest and latest time stamp of a line.
+    stamps: Option<(Timestamp, Timestamp)>,
     /// Nothing can have begun before: the time stamp of the echo.
     floor: Option<Timestamp>,
 }
 
 impl Times {
-    /// When `event` happened. Does not widen the range: what begins or ends then does.
+    /// When `event` happened.
     pub(super) fn at(&mut self, event: &Event, observed: Timestamp) -> At {
         if let Some(stamp) = event.time {
-            self.first_stamp = Some(self.first_stamp.map_or(stamp, |first| first.min(stamp)));
-            self.last_stamp = Some(self.last_stamp.map_or(stamp, |last| last.max(stamp)));
-            return At { time: stamp, observed, stamped: true };
+            widen(&mut self.stamps, stamp, stamp);
         }
-        match self.last_stamp {
-            Some(stamp) => At { time: stamp, observed, stamped: true },
-            None => At { time: observed, observed, stamped: false },
-        }
+        let stamp = event.time.or(self.stamps.map(|(_, last)| last));
+        let at = At { time: stamp.unwrap_or(observed), observed, stamped: stamp.is_some() };
+        self.cover(at.time, at);
+        at
+    }
+
+    /// Something began at `start` and ended at `at`.
+    pub(super) fn cover(&mut self, start: Timestamp, at: At) {
+        widen(if at.stamped { &mut self.sure } else { &mut self.unstamped }, start.min(at.time), at.time);
+    }
+
+    /// A span went out: the root must cover it.
+    pub(super) fn sent(&mut self, start: Timestamp, end: Timestamp) {
+        widen(&mut self.sure, start, end);
     }
 
     /// The echo of the command: its time stamp is the earliest start.
@@ -58,35 +66,43 @@ impl Times {
 
     /// When something that took `elapsed` seconds and ended at `at` began.
     pub(super) fn start_of(&self, at: At, elapsed: Option<f64>) -> Timestamp {
-        let seconds = elapsed.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, MAX_ELAPSED_SECONDS);
-        let start = at.time.plus_seconds(-seconds);
+        let start = at.time.plus_seconds(-believed(elapsed).unwrap_or(0.0));
         match self.floor {
             Some(floor) if at.stamped => start.max(floor).min(at.time),
             Some(_) | None => start,
         }
     }
 
-    /// Something happened from `start` to `end`.
-    pub(super) fn cover(&mut self, start: Timestamp, end: Timestamp) {
-        let (first, last) = self.range.unwrap_or((start, end));
-        self.range = Some((first.min(start), last.max(end)));
-    }
-
     /// The earliest time stamp, if any line carried one.
     pub(super) fn first_stamp(&self) -> Option<Timestamp> {
-        self.first_stamp
+        self.stamps.map(|(first, _)| first)
     }
 
-    /// The whole range; `otherwise` when nothing happened.
+    /// The whole range; `otherwise` when nothing happened. What was read without a time stamp counts for the start,
+    /// but for the end only in a log without time stamps: it may have been read long after it was written.
     pub(super) fn range(&self, otherwise: Timestamp) -> (Timestamp, Timestamp) {
-        self.range.unwrap_or((otherwise, otherwise))
+        match (self.sure, self.unstamped) {
+            (Some((start, end)), Some((first, last))) => {
+                (start.min(first), if self.stamps.is_some() { end } else { end.max(last) })
+            }
+            (Some(range), None) | (None, Some(range)) => range,
+            (None, None) => (otherwise, otherwise),
+        }
     }
 
     /// Whether the log itself rested for longer than `idle` before `event`.
     pub(super) fn rested_before(&self, event: &Event, idle: Duration) -> bool {
-        match (self.last_stamp, event.time) {
-            (Some(last), Some(time)) => time.seconds_since(last) > idle.as_secs_f64(),
-            (Some(_) | None, Some(_) | None) => false,
-        }
+        let (Some((_, last)), Some(time)) = (self.stamps, event.time) else { return false };
+        time.seconds_since(last) > idle.as_secs_f64()
     }
+}
+
+/// A time that a line gives, where it can be one.
+pub(super) fn believed(elapsed_seconds: Option<f64>) -> Option<f64> {
+    elapsed_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0).map(|s| s.min(MAX_ELAPSED_SECONDS))
+}
+
+fn widen(range: &mut Option<(Timestamp, Timestamp)>, start: Timestamp, end: Timestamp) {
+    let (first, last) = range.unwrap_or((start, end));
+    *range = Some((first.min(start), last.max(end)));
 }

@@ -1,0 +1,354 @@
+//! Tests and their packages, from the first case to the spans.
+//!
+//! The cases of a package are held until the package is reported, and then go out with it: so each case has a parent
+//! that is exported and covers it. A build may have more cases than it may have spans: failures and the longest are
+//! kept, the rest is counted.
+//!
+//! Invariant: what is held is at most twice the span limit of a build, however many tests a log names.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gobeacon_formats::{CaseStatus, Failure, FailureClass, PackageStatus, Timestamp};
+
+use super::build::SpanId;
+use super::findings::rank;
+use super::times::{At, Times};
+use super::{ids, redact};
+
+/// Packages whose tests were seen but not their result. `go test` runs as many at once as there are CPUs, so more is
+/// a log that lies; the one opened first is then given out as unfinished.
+const MAX_OPEN_PACKAGES: usize = 1_024;
+/// Failed tests remembered to tell flaky ones, 16 bytes each.
+const MAX_REMEMBERED_FAILURES: usize = 4_096;
+/// Longest name and message kept, in bytes.
+const MAX_TEXT_BYTES: usize = 1_024;
+
+/// Why a case or package failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Why {
+    pub(super) class: FailureClass,
+    pub(super) message: Option<String>,
+}
+
+impl Why {
+    pub(super) fn of(failure: &Failure) -> Self {
+        let message = failure.message.as_deref().map(|text| redact::bounded(redact::message(text), MAX_TEXT_BYTES));
+        Self { class: failure.class, message }
+    }
+
+    pub(super) fn class(class: FailureClass) -> Self {
+        Self { class, message: None }
+    }
+}
+
+/// One test case that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Case {
+    pub(super) span_id: SpanId,
+    pub(super) name: String,
+    pub(super) status: CaseStatus,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// Whether the log gives how long it took.
+    pub(super) timed: bool,
+    pub(super) offset: u64,
+    pub(super) flaky: bool,
+    pub(super) why: Option<Why>,
+}
+
+impl Case {
+    /// The higher, the sooner it is kept: failures, then the longest; ends with what makes it unique.
+    fn worth(&self) -> (bool, i64, u64) {
+        let told = self.flaky || self.status == CaseStatus::Fail;
+        (told, self.end.as_nanos().saturating_sub(self.start.as_nanos()), u64::MAX - self.offset)
+    }
+}
+
+/// How a package ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Report {
+    /// `None`: its result was never seen.
+    pub(super) status: Option<PackageStatus>,
+    pub(super) cached: bool,
+    pub(super) coverage_percent: Option<f64>,
+    /// Whether the log gives how long it took.
+    pub(super) timed: bool,
+}
+
+/// One package with its cases. A test binary that was run by hand tells no package: `name` is then empty, and its
+/// cases hang on the root.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Package {
+    pub(super) span_id: SpanId,
+    pub(super) name: String,
+    pub(super) opened_at: u64,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) report: Option<Report>,
+    pub(super) why: Option<Why>,
+    pub(super) cases: Vec<Case>,
+    /// Cases that were left out.
+    pub(super) folded: u64,
+}
+
+impl Package {
+    fn new(root: SpanId, name: &str, at: At, offset: u64) -> Self {
+        let by_hand = name.is_empty();
+        Self {
+            span_id: if by_hand { root } else { ids::child_of(root, "test package", name, offset) },
+            name: redact::bounded(name.to_owned(), MAX_TEXT_BYTES),
+            opened_at: offset,
+            start: at.time,
+            end: at.time,
+            report: None,
+            why: None,
+            cases: Vec::new(),
+            folded: 0,
+        }
+    }
+
+    /// How many spans it takes.
+    pub(super) fn spans(&self) -> usize {
+        self.cases.len() + usize::from(!self.by_hand())
+    }
+
+    pub(super) fn by_hand(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    fn cover(&mut self, start: Timestamp, end: Timestamp) {
+        self.start = self.start.min(start);
+        self.end = self.end.max(end);
+    }
+
+    /// Whether it failed and nothing says why yet: the reason may be the next thing that the log tells.
+    fn waits_for_reason(&self) -> bool {
+        let failed = self.report.is_some_and(|report| report.status == Some(PackageStatus::Fail));
+        failed && self.why.is_none() && self.cases.iter().all(|case| case.why.is_none())
+    }
+
+    /// As [`Case::worth`].
+    fn worth(&self) -> (bool, i64, u64) {
+        let failed = match self.report.and_then(|report| report.status) {
+            Some(PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed) | None => true,
+            Some(PackageStatus::Pass | PackageStatus::NoTestFiles) => false,
+        };
+        let nanos = self.end.as_nanos().saturating_sub(self.start.as_nanos());
+        let own = (failed, nanos, u64::MAX - self.opened_at);
+        self.cases.iter().map(Case::worth).fold(own, Ord::max)
+    }
+}
+
+/// The packages of one build.
+#[derive(Debug)]
+pub(super) struct Packages {
+    root: SpanId,
+    /// Most cases held in open packages before the shortest are folded.
+    max_held: usize,
+    open: BTreeMap<String, Package>,
+    held: usize,
+    reported: Option<Package>,
+    /// Failed tests, and whether it was told that they are flaky.
+    failed: HashMap<u64, bool>,
+}
+
+impl Packages {
+    pub(super) fn new(root: SpanId, max_spans: usize) -> Self {
+        Self {
+            root,
+            max_held: max_spans.saturating_mul(2),
+            open: BTreeMap::new(),
+            held: 0,
+            reported: None,
+            failed: HashMap::new(),
+        }
+    }
+
+    /// A case ended. Gives out its span id when it is flaky, which is told once for each test, and a package that
+    /// had to make room.
+    pub(super) fn case(
+        &mut self,
+        case: &NewCase<'_>,
+        at: At,
+        times: &Times,
+        offset: u64,
+    ) -> (Option<SpanId>, Option<Package>) {
+        let flaky = self.flaky(case);
+        let start = times.start_of(at, case.elapsed);
+        let (package, evicted) = self.package(case.package.unwrap_or(""), at, offset);
+        let span_id = ids::child_of(package.span_id, "test", case.name, offset);
+        package.cover(start, at.time);
+        package.cases.push(Case {
+            span_id,
+            name: redact::bounded(case.name.to_owned(), MAX_TEXT_BYTES),
+            status: case.status,
+            start,
+            end: at.time,
+            timed: case.elapsed.is_some(),
+            offset,
+            flaky: flaky.is_some(),
+            why: None,
+        });
+        self.held += 1;
+        if self.held > self.max_held {
+            self.fold();
+        }
+        (flaky.filter(|first| *first).map(|_| span_id), evicted)
+    }
+
+    /// A failure of a test or of a package's tests. Gives out the span that it belongs to.
+    pub(super) fn failure(&mut self, failure: &Failure) -> Option<SpanId> {
+        let name = failure.package.as_deref().unwrap_or("");
+        let package = match self.open.get_mut(name) {
+            Some(package) => package,
+            None => self.reported.as_mut().filter(|package| package.name == name)?,
+        };
+        let of_test = |case: &&mut Case| case.status == CaseStatus::Fail && Some(&case.name) == failure.test.as_ref();
+        if let Some(case) = package.cases.iter_mut().rev().find(of_test) {
+            case.why = Some(Why::of(failure));
+            return Some(case.span_id);
+        }
+        if package.why.as_ref().is_none_or(|why| rank(failure.class) < rank(why.class)) {
+            package.why = Some(Why::of(failure));
+        }
+        Some(package.span_id)
+    }
+
+    /// A package was reported. Gives out what is complete.
+    pub(super) fn report(&mut self, name: &str, new: NewReport, at: At, times: &Times, offset: u64) -> Vec<Package> {
+        let mut complete: Vec<_> = self.reported.take().into_iter().collect();
+        let mut package = match self.open.remove(name) {
+            Some(package) => package,
+            None => Package::new(self.root, name, at, offset),
+        };
+        self.held -= package.cases.len();
+        package.cover(times.start_of(at, new.elapsed), at.time);
+        package.report = Some(new.report);
+        package.why = package.why.or(new.why);
+        if package.waits_for_reason() {
+            self.reported = Some(package)
+        } else {
+            complete.push(package)
+        }
+        complete
+    }
+
+    /// Something else happened: a package that was waiting for its reason waits no longer, unless this tells it.
+    pub(super) fn settle(&mut self, next: Option<&Failure>) -> Option<Package> {
+        let waited_for =
+            |package: &mut Package| next.is_none_or(|f| f.package.as_deref() != Some(package.name.as_str()));
+        self.reported.take_if(waited_for)
+    }
+
+    /// The build is over: all that is left, in the order in which it was opened.
+    pub(super) fn close(&mut self) -> Vec<Package> {
+        self.held = 0;
+        let mut left: Vec<_> = self.reported.take().into_iter().collect();
+        left.extend(std::mem::take(&mut self.open).into_values());
+        left.sort_by_key(|package| package.opened_at);
+        left
+    }
+
+    /// The open package of this name, and one that had to make room for it.
+    fn package(&mut self, name: &str, at: At, offset: u64) -> (&mut Package, Option<Package>) {
+        let mut evicted = None;
+        if !self.open.contains_key(name) && self.open.len() >= MAX_OPEN_PACKAGES {
+            let oldest = self.open.iter().min_by_key(|(_, package)| package.opened_at).map(|(name, _)| name.clone());
+            evicted = oldest.and_then(|name| self.open.remove(&name));
+            self.held -= evicted.as_ref().map_or(0, |package| package.cases.len());
+        }
+        let root = self.root;
+        (self.open.entry(name.to_owned()).or_insert_with(|| Package::new(root, name, at, offset)), evicted)
+    }
+
+    /// Whether this case makes its test flaky, and if so whether that is new.
+    fn flaky(&mut self, case: &NewCase<'_>) -> Option<bool> {
+        let key = ids::remembered(&[case.package.unwrap_or(""), case.name]);
+        match case.status {
+            CaseStatus::Pass => self.failed.get_mut(&key).map(|told| !std::mem::replace(told, true)),
+            CaseStatus::Fail => {
+                if self.failed.len() < MAX_REMEMBERED_FAILURES {
+                    self.failed.entry(key).or_insert(false);
+                }
+                None
+            }
+            CaseStatus::Skip => None,
+        }
+    }
+
+    /// Folds the half of the held cases that is worth least.
+    fn fold(&mut self) {
+        let mut worths: Vec<_> = self.open.values().flat_map(|package| package.cases.iter().map(Case::worth)).collect();
+        let middle = worths.len() / 2;
+        let (_, least, _) = worths.select_nth_unstable(middle);
+        let least = *least;
+        for package in self.open.values_mut() {
+            let before = package.cases.len();
+            package.cases.retain(|case| case.worth() >= least);
+            package.folded += (before - package.cases.len()) as u64;
+        }
+        self.held = self.open.values().map(|package| package.cases.len()).sum();
+    }
+}
+
+/// A case as the log tells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewCase<'a> {
+    pub(super) package: Option<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) status: CaseStatus,
+    pub(super) elapsed: Option<f64>,
+}
+
+/// A package result as the log tells it.
+#[derive(Debug, Clone)]
+pub(super) struct NewReport {
+    pub(super) report: Report,
+    pub(super) elapsed: Option<f64>,
+    /// Why it failed, where that was printed before.
+    pub(super) why: Option<Why>,
+}
+
+/// Chooses at most `limit` spans out of complete packages: failures first, then the longest. Gives out how many
+/// packages and cases were left out.
+pub(super) fn choose(packages: &mut Vec<Package>, limit: usize) -> (u64, u64) {
+    if packages.iter().map(Package::spans).sum::<usize>() <= limit {
+        return (0, 0);
+    }
+    let mut order = Vec::new();
+    for (at, package) in packages.iter().enumerate() {
+        // a package stands before its cases: it is worth as much as the best of them
+        order.push((package.worth(), true, at));
+        order.extend(package.cases.iter().map(|case| (case.worth(), false, at)));
+    }
+    order.sort_unstable_by(|a, b| b.cmp(a));
+    let mut left = limit;
+    let mut kept = vec![false; packages.len()];
+    let mut least = vec![None; packages.len()];
+    for (worth, is_package, at) in order {
+        let (Some(package), Some(kept), Some(least)) = (packages.get(at), kept.get_mut(at), least.get_mut(at)) else {
+            continue;
+        };
+        if is_package {
+            *kept = package.by_hand() || left > 0;
+            left = left.saturating_sub(usize::from(*kept && !package.by_hand()));
+        } else if *kept && left > 0 {
+            *least = Some(worth);
+            left -= 1;
+        }
+    }
+    let (mut packages_out, mut cases_out) = (0, 0);
+    let mut at = 0;
+    packages.retain_mut(|package| {
+        let (kept, least) = (kept.get(at) == Some(&true), least.get(at).copied().flatten());
+        at += 1;
+        let before = package.cases.len();
+        package.cases.retain(|case| kept && least.is_some_and(|least| case.worth() >= least));
+        let out = (before - package.cases.len()) as u64;
+        cases_out += out;
+        package.folded += out;
+        packages_out += u64::from(!kept && !package.by_hand());
+        kept
+    });
+    (packages_out, cases_out)
+}

@@ -1,0 +1,195 @@
+//! The shapes of the spans: names, kinds and attributes, as the reference of spans lists them.
+//!
+//! Invariant: names are few and fixed; what varies is in attributes.
+
+use gobeacon_formats::{CaseStatus, FailureClass, PackageStatus};
+
+use super::build::{Attributes, Span, SpanId, SpanKind, TraceId, Value};
+use super::downloads::{Download, HeldRequest};
+use super::packages::{Case, Package, Why};
+
+/// A module download.
+pub(super) fn download(trace: TraceId, root: SpanId, download: Download) -> Span {
+    let mut attributes: Attributes = vec![
+        ("artifact.purl", text(purl(&download.module, &download.version))),
+        ("gobuild.module.path", text(download.module)),
+        ("gobuild.module.version", text(download.version)),
+        ("gobuild.download.signal", Value::Str(download.signal.id().into())),
+        // no log shows when the last byte came; `-x` shows the response headers
+        ("gobuild.download.end_known", Value::Bool(false)),
+    ];
+    attributes.extend(download.host.map(|host| ("server.address", text(host))));
+    attributes.extend(download.sum.map(|sum| ("artifact.hash", text(sum))));
+    let error = failed(download.why, &mut attributes);
+    Span {
+        trace_id: trace,
+        span_id: download.span_id,
+        parent: Some(root),
+        name: "module download".into(),
+        kind: SpanKind::Client,
+        start: download.start,
+        end: download.end,
+        attributes,
+        error,
+    }
+}
+
+/// A request.
+pub(super) fn request(trace: TraceId, request: HeldRequest) -> Span {
+    let mut attributes: Attributes = vec![
+        ("http.request.method", Value::Str("GET".into())),
+        ("url.full", text(request.url)),
+        ("server.address", text(request.host)),
+    ];
+    match request.status {
+        Some(status) => attributes.push(("http.response.status_code", Value::Int(status.into()))),
+        // the go command prints no time for a request without an answer
+        None => attributes.push(("gobuild.request.start_known", Value::Bool(false))),
+    }
+    if request.resent > 0 {
+        attributes.push(("http.request.resend_count", Value::Int(request.resent.into())));
+    }
+    let error = failed(request.why, &mut attributes);
+    Span {
+        trace_id: trace,
+        span_id: request.span_id,
+        parent: Some(request.parent),
+        name: "GET".into(),
+        kind: SpanKind::Client,
+        start: request.start,
+        end: request.end,
+        attributes,
+        error,
+    }
+}
+
+/// A package and its cases; the cases of a test binary that was run by hand hang on the root.
+pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mut Vec<Span>) {
+    let by_hand = package.by_hand();
+    let suite = (!by_hand).then(|| package.name.clone());
+    let worst = package.cases.iter().filter_map(|case| case.why.as_ref()).map(|why| why.class);
+    let worst = worst.min_by_key(|class| super::findings::rank(*class));
+    for case in package.cases {
+        spans.push(self::case(trace, package.span_id, suite.as_deref(), case));
+    }
+    if by_hand {
+        return;
+    }
+    let mut attributes: Attributes =
+        vec![("test.suite.name", text(package.name.clone())), ("gobuild.package.import_path", text(package.name))];
+    let status = package.report.and_then(|report| report.status);
+    let timed_out = package.why.as_ref().is_some_and(|why| why.class == FailureClass::TestTimeout);
+    attributes.push(("test.suite.run.status", Value::Str(suite_status(status, timed_out).into())));
+    attributes.push(("gobuild.test.package_status", Value::Str(package_status(status).into())));
+    if let Some(report) = package.report {
+        if status == Some(PackageStatus::Pass) {
+            attributes.push(("gobuild.test.cached", Value::Bool(report.cached)));
+        }
+        attributes.extend(report.coverage_percent.map(|p| ("gobuild.test.coverage_percent", Value::Float(p))));
+    }
+    if status.is_none() {
+        attributes.push(("gobuild.test.end_known", Value::Bool(false)));
+    } else if !package.report.is_some_and(|report| report.timed) {
+        attributes.push(("gobuild.test.duration_known", Value::Bool(false)));
+    }
+    if package.folded > 0 {
+        attributes.push(("gobuild.folded.tests", count(package.folded)));
+    }
+    let why = package.why.or(match status {
+        Some(PackageStatus::Fail) => Some(Why::class(worst.unwrap_or(FailureClass::TestFailed))),
+        Some(PackageStatus::BuildFailed) => Some(Why::class(FailureClass::CompileError)),
+        Some(PackageStatus::SetupFailed) => Some(Why::class(FailureClass::Unknown)),
+        Some(PackageStatus::Pass | PackageStatus::NoTestFiles) | None => None,
+    });
+    let error = failed(why, &mut attributes);
+    spans.push(Span {
+        trace_id: trace,
+        span_id: package.span_id,
+        parent: Some(root),
+        name: "test package".into(),
+        kind: SpanKind::Internal,
+        start: package.start,
+        end: package.end,
+        attributes,
+        error,
+    });
+}
+
+fn case(trace: TraceId, parent: SpanId, suite: Option<&str>, case: Case) -> Span {
+    let mut attributes: Attributes = vec![
+        ("test.case.name", text(case.name)),
+        ("test.case.result.status", Value::Str(case_status(case.status).into())),
+    ];
+    attributes.extend(suite.map(|suite| ("test.suite.name", text(suite.to_owned()))));
+    if !case.timed {
+        attributes.push(("gobuild.test.duration_known", Value::Bool(false)));
+    }
+    if case.flaky {
+        attributes.push(("gobuild.test.flaky", Value::Bool(true)));
+    }
+    let why = case.why.or((case.status == CaseStatus::Fail).then(|| Why::class(FailureClass::TestFailed)));
+    let error = failed(why, &mut attributes);
+    Span {
+        trace_id: trace,
+        span_id: case.span_id,
+        parent: Some(parent),
+        name: "test".into(),
+        kind: SpanKind::Internal,
+        start: case.start,
+        end: case.end,
+        attributes,
+        error,
+    }
+}
+
+/// Sets `error.type` and gives the description of the status.
+pub(super) fn failed(why: Option<Why>, attributes: &mut Attributes) -> Option<String> {
+    let why = why?;
+    attributes.push(("error.type", Value::Str(why.class.id().into())));
+    Some(why.message.unwrap_or_else(|| why.class.row().meaning.to_owned()))
+}
+
+/// The package URL of a module version: <https://github.com/package-url/purl-spec>, type `golang`. A `+` of the
+/// version is encoded there.
+fn purl(module: &str, version: &str) -> String {
+    format!("pkg:golang/{module}@{}", version.replace('+', "%2B"))
+}
+
+/// The values of `test.suite.run.status`.
+fn suite_status(status: Option<PackageStatus>, timed_out: bool) -> &'static str {
+    match status {
+        Some(PackageStatus::Pass) => "success",
+        Some(PackageStatus::Fail) if timed_out => "timed_out",
+        Some(PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed) => "failure",
+        Some(PackageStatus::NoTestFiles) => "skipped",
+        None => "aborted",
+    }
+}
+
+fn package_status(status: Option<PackageStatus>) -> &'static str {
+    match status {
+        Some(PackageStatus::Pass) => "pass",
+        Some(PackageStatus::Fail) => "fail",
+        Some(PackageStatus::NoTestFiles) => "no_test_files",
+        Some(PackageStatus::BuildFailed) => "build_failed",
+        Some(PackageStatus::SetupFailed) => "setup_failed",
+        None => "unfinished",
+    }
+}
+
+fn case_status(status: CaseStatus) -> &'static str {
+    match status {
+        CaseStatus::Pass => "pass",
+        CaseStatus::Fail => "fail",
+        CaseStatus::Skip => "skip",
+    }
+}
+
+/// A count as an attribute.
+pub(super) fn count(n: u64) -> Value {
+    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn text(value: String) -> Value {
+    Value::Str(value.into())
+}
