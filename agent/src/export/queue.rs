@@ -4,7 +4,7 @@
 //!
 //! Full-policy: the oldest waiting batches make room for a new one, whole, and are counted by the caller. Batches on
 //! their way are never dropped, and count against the quota.
-//! Invariant: what waits and what is on its way together keep within the quota, but for one batch.
+//! Invariant: while those on their way and the newest fit into the quota, all together do.
 
 use std::collections::VecDeque;
 

@@ -91,6 +91,8 @@ pub(super) enum Transport {
 impl Transport {
     /// Reads certificates and secrets, connects nothing yet.
     pub(super) fn new(settings: &SignalSettings, signal: Signal) -> Result<Self, StartError> {
+        // the first one installed stays; there is no other in this program
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let headers = secrets::headers(settings)?;
         let tls = secrets::tls(settings)?;
         match settings.protocol {
@@ -143,7 +145,10 @@ fn failed_in_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     while let Some(error) = next {
         // an io::Error hides what it wraps from `source`
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| failed_in_tls(wrapped)) {
+        // with TLS 1.3 a refused client certificate comes as an alert on the open connection, of which HTTP/2 keeps
+        // only the text
+        let alert = error.to_string().contains("received fatal alert");
+        if alert || error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| failed_in_tls(wrapped)) {
             return true;
         }
         next = error.source();

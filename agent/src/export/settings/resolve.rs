@@ -227,10 +227,13 @@ impl Source<'_> {
         if limits.queue_records < 1_000 {
             return Err(wrong("otlp.queue_records")("is less than 1000: write at least 1000"));
         }
-        // a full batch is at most a quarter of the queue, so that a full queue does not drop all it has
+        // batches on their way are never dropped: they take at most half of the queue, so that there is room besides
+        let share = 2 * default.concurrency as u64;
         Ok(Limits {
-            batch_bytes: limits.batch_bytes.min(usize::try_from(limits.queue_bytes / 4).unwrap_or(usize::MAX)),
-            batch_records: limits.batch_records.min(usize::try_from(limits.queue_records / 4).unwrap_or(usize::MAX)),
+            batch_bytes: limits.batch_bytes.min(usize::try_from(limits.queue_bytes / share).unwrap_or(usize::MAX)),
+            batch_records: limits
+                .batch_records
+                .min(usize::try_from(limits.queue_records / share).unwrap_or(usize::MAX)),
             ..limits
         })
     }
