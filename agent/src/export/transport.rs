@@ -84,7 +84,7 @@ pub(crate) enum StartError {
 /// The way to the backend of one signal. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub(super) enum Transport {
-    Grpc(grpc::Grpc),
+    Grpc(Box<grpc::Grpc>),
     Http(http::Http),
 }
 
@@ -96,7 +96,7 @@ impl Transport {
         let headers = secrets::headers(settings)?;
         let tls = secrets::tls(settings)?;
         match settings.protocol {
-            Protocol::Grpc => grpc::Grpc::new(settings, signal, headers, tls).map(Self::Grpc),
+            Protocol::Grpc => grpc::Grpc::new(settings, signal, headers, tls).map(|grpc| Self::Grpc(Box::new(grpc))),
             Protocol::HttpProtobuf => http::Http::new(settings, signal, headers, tls).map(Self::Http),
         }
     }

@@ -300,7 +300,11 @@ fn app(core: Arc<Core>) -> axum::Router {
             match answer {
                 Answer::Hang => std::future::pending().await,
                 Answer::Raw(status, headers, body) => raw(status, headers, body),
-                answer => {
+                answer @ (Answer::Ok
+                | Answer::Slow(_)
+                | Answer::Partial { .. }
+                | Answer::Grpc(..)
+                | Answer::Http(..)) => {
                     request.extensions_mut().insert(answer);
                     let content = request.headers().get("content-type");
                     let is_grpc = content.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));

@@ -59,6 +59,9 @@ pub(crate) struct SettingsError {
     pub(crate) problem: &'static str,
 }
 
+type Headers = BTreeMap<String, String>;
+type HeaderFiles = BTreeMap<String, PathBuf>;
+type Pairs = Vec<(String, String)>;
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub(super) fn resolve(explicit: &Explicit, env: Env<'_>) -> Result<Resolved, SettingsError> {
@@ -160,7 +163,7 @@ impl Source<'_> {
     }
 
     /// One source gives all headers: the configuration, else the signal's variable, else the general one.
-    fn headers(&self, signal: Signal) -> Result<(BTreeMap<String, String>, BTreeMap<String, PathBuf>), SettingsError> {
+    fn headers(&self, signal: Signal) -> Result<(Headers, HeaderFiles), SettingsError> {
         let (headers, files) = (&self.explicit.headers, &self.explicit.header_files);
         if headers.is_empty() && files.is_empty() {
             let headers = self.value(signal, None, "HEADERS", parse::headers)?;
@@ -202,7 +205,7 @@ impl Source<'_> {
     }
 
     /// `OTEL_RESOURCE_ATTRIBUTES` without its service.name, and the service name, which `OTEL_SERVICE_NAME` sets first.
-    fn resource(&self) -> Result<(Vec<(String, String)>, Option<String>), SettingsError> {
+    fn resource(&self) -> Result<(Pairs, Option<String>), SettingsError> {
         let pairs = match self.var("OTEL_RESOURCE_ATTRIBUTES") {
             Some((name, text)) => parse::pairs(&text).map_err(wrong(name))?,
             None => Vec::new(),
