@@ -10,7 +10,18 @@ use std::sync::Arc;
 
 use gobeacon_formats::{Event, LineCounts, Timestamp};
 
+mod harness;
 pub mod logs;
+mod os;
+
+pub use harness::{Collector, Health, HealthReading, Problem, Running, State, Stop};
+
+/// Every collector, one row each: the closed set of the `collector` label.
+pub static COLLECTORS: &[&Collector] = &[&logs::COLLECTOR];
+
+/// How many batches the channel to the agent should hold: of log, at most 4 MiB in flight. When it is full the
+/// collectors stop reading; nothing is dropped.
+pub const CHANNEL_BATCHES: usize = 32;
 
 /// Where a batch comes from: one incarnation of one log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,1 +1,106 @@
-//! Log files, followed.
+//! Log files, followed: what every line of them says goes out as events, once, whatever is done to the files.
+//!
+//! One thread owns everything: it finds files (`walk`, `discover`), reads them in turns (`file`, `follow`) and parses
+//! in place. Hints of the file system (`watch`, `hints`) tell it where to look at once; a rescan that never stops is
+//! the truth. It must not know what becomes of its batches.
+//!
+//! Invariants: a file is what device, inode and birth time say, not its name, and is read once under however many
+//! names; a full channel stops the reading and nothing else: files that appear or are renamed meanwhile are still
+//! opened; no error of a file stops the thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::harness::{self, Collector, Running};
+use crate::{Batch, logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
+
+mod follow;
+mod glob;
+mod hints;
+
+/// The row of this collector.
+pub static COLLECTOR: Collector = Collector { name: "logs", reads: "log files given by globs" };
+
+/// What to follow, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Globs of the files to follow; relative ones start at the working directory. `*` and `?` stay within one name,
+    /// `**` as a whole name spans directories (it does not enter symbolic links), `[a-z]` and `{a,b}` work within a
+    /// name.
+    pub include: Vec<String>,
+    /// Globs of files and directories to leave out; one without a slash is compared with every name on the way.
+    /// By default what log rotation compresses, which was read before it was compressed.
+    pub exclude: Vec<String>,
+    /// How often everything is looked at again, at the least. Default 500 ms: that is how late a change is noticed
+    /// where the file system gives no hints, and it costs well under 0.1 % of a core for a hundred files. Where a look
+    /// takes long it happens less often: at most one part in a thousand of the time goes into looking, one in twenty
+    /// while hints are known to be missing.
+    pub rescan_interval: Duration,
+    /// How long a file must be silent before lines that might have been continued are taken as complete. Default
+    /// 150 ms.
+    pub flush_after: Duration,
+    /// How long a file that was deleted, or renamed to where no glob finds it, is read on through its open handle
+    /// after its last line. Default 10 s: a writer gets that long to notice a rotation, and a deleted file is kept on
+    /// disk by us no longer.
+    pub linger: Duration,
+    /// How many files are held open, at most. Beyond it the one that was not used for longest is closed and opened
+    /// again when it changes. Default 512: half of what a process may usually have.
+    pub max_open_files: usize,
+    /// Where to begin in logs that were read before, by [`Source::id`](crate::Source::id). An offset beyond the end of
+    /// the file means that it was truncated meanwhile: it is read from its start.
+    pub start_offsets: HashMap<[u8; 16], u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            exclude: ["*.gz", "*.zst", "*.xz", "*.bz2"].map(str::to_owned).to_vec(),
+            rescan_interval: Duration::from_millis(500),
+            flush_after: Duration::from_millis(150),
+            linger: Duration::from_secs(10),
+            max_open_files: 512,
+            start_offsets: HashMap::new(),
+        }
+    }
+}
+
+/// Why logs cannot be followed at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A glob of `include` or `exclude` cannot be understood.
+    #[error("the glob {glob:?} cannot be used: {why}")]
+    Glob {
+        /// As it was given.
+        glob: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The operating system gives no thread.
+    #[error("no thread can be started to read logs")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Checks globs without following anything, so that a configuration can be judged.
+///
+/// # Errors
+/// [`Error::Glob`] for the first glob that cannot be understood.
+pub fn check(settings: &Settings) -> Result<(), Error> {
+    Patterns::new(&settings.include, &settings.exclude).map(drop)
+}
+
+/// Starts to follow. Batches go to `batches`; when that is full reading waits, and when its receiver is gone the
+/// collector ends.
+///
+/// # Errors
+/// [`Error::Glob`] for a glob that cannot be understood, [`Error::Thread`] when there is no thread to be had.
+pub fn start(settings: Settings, batches: mpsc::Sender<Batch>) -> Result<Running, Error> {
+    let patterns = Patterns::new(&settings.include, &settings.exclude)?;
+    let inbox = Arc::new(Inbox::default());
+    let theirs = Arc::clone(&inbox);
+    harness::spawn(&COLLECTOR, inbox, move |health| Follower::new(settings, patterns, theirs, batches, health).run())
+        .map_err(Error::Thread)
+}

@@ -1,0 +1,148 @@
+//! The one place of this crate that knows which operating system it runs on.
+//!
+//! What a file *is* comes from here: device, inode and birth time. Linux has all three through `statx`; elsewhere
+//! the standard library says what it can.
+//!
+//! Invariant: nothing else in the crate is conditional on the operating system.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use gobeacon_formats::Timestamp;
+use rustix::fs::{Mode, OFlags};
+
+/// What a file is, whatever its name. The same inode number with another birth time is another file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Nanoseconds since the Unix epoch; `None` where the file system does not keep it.
+    pub(crate) born: Option<i64>,
+}
+
+/// What kind of thing a path leads to, symbolic links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Directory,
+    /// A pipe, a socket, a device: never opened.
+    Other,
+}
+
+/// What the file system says of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stat {
+    pub(crate) key: Key,
+    pub(crate) kind: Kind,
+    pub(crate) size: u64,
+    /// When its content changed last.
+    pub(crate) modified: Timestamp,
+    /// How many names it has; 0 once it is deleted.
+    pub(crate) names: u64,
+}
+
+/// Opens a file for reading. Never waits, not for the writer of a pipe either.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Reads from `offset` without moving anything.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match rustix::io::pread(file, &mut *buffer, offset) {
+            Err(rustix::io::Errno::INTR) => {}
+            read => return Ok(read?),
+        }
+    }
+}
+
+/// Whether the error says that this process, or the machine, has no file descriptor left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+        .iter()
+        .any(|it| error.raw_os_error() == Some(it.raw_os_error()))
+}
+
+pub(crate) use system::{stat, stat_open};
+
+#[cfg(target_os = "linux")]
+mod system {
+    use super::{File, Key, Kind, Path, Stat, Timestamp, io};
+    use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp, statx};
+
+    const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+    /// Follows symbolic links.
+    pub(crate) fn stat(path: &Path) -> io::Result<Stat> {
+        Ok(made_of(&statx(CWD, path, AtFlags::empty(), WANTED)?))
+    }
+
+    pub(crate) fn stat_open(file: &File) -> io::Result<Stat> {
+        Ok(made_of(&statx(file, c"", AtFlags::EMPTY_PATH, WANTED)?))
+    }
+
+    fn made_of(from: &Statx) -> Stat {
+        let has_birth = StatxFlags::from_bits_retain(from.stx_mask).contains(StatxFlags::BTIME);
+        let device = (u64::from(from.stx_dev_major) << 32) | u64::from(from.stx_dev_minor);
+        Stat {
+            key: Key { device, inode: from.stx_ino, born: has_birth.then(|| nanos(from.stx_btime)) },
+            kind: match FileType::from_raw_mode(from.stx_mode.into()) {
+                FileType::RegularFile => Kind::File,
+                FileType::Directory => Kind::Directory,
+                FileType::Symlink
+                | FileType::Fifo
+                | FileType::Socket
+                | FileType::CharacterDevice
+                | FileType::BlockDevice
+                | FileType::Unknown => Kind::Other,
+            },
+            size: from.stx_size,
+            modified: Timestamp::from_nanos(nanos(from.stx_mtime)),
+            names: from.stx_nlink.into(),
+        }
+    }
+
+    fn nanos(time: StatxTimestamp) -> i64 {
+        time.tv_sec.saturating_mul(1_000_000_000).saturating_add(i64::from(time.tv_nsec))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{File, Key, Kind, Path, Stat, Timestamp, io};
+    use std::fs::Metadata;
+    use std::os::unix::fs::MetadataExt;
+    use std::time::SystemTime;
+
+    /// Follows symbolic links.
+    pub(crate) fn stat(path: &Path) -> io::Result<Stat> {
+        std::fs::metadata(path).map(|it| made_of(&it))
+    }
+
+    pub(crate) fn stat_open(file: &File) -> io::Result<Stat> {
+        file.metadata().map(|it| made_of(&it))
+    }
+
+    fn made_of(from: &Metadata) -> Stat {
+        let born = from.created().ok().and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let kind = match (from.is_file(), from.is_dir()) {
+            (true, _) => Kind::File,
+            (false, true) => Kind::Directory,
+            (false, false) => Kind::Other,
+        };
+        let modified = from.mtime().saturating_mul(1_000_000_000).saturating_add(from.mtime_nsec());
+        Stat {
+            key: Key {
+                device: from.dev(),
+                inode: from.ino(),
+                born: born.and_then(|it| i64::try_from(it.as_nanos()).ok()),
+            },
+            kind,
+            size: from.size(),
+            modified: Timestamp::from_nanos(modified),
+            names: from.nlink(),
+        }
+    }
+}
