@@ -203,7 +203,7 @@ fn absolute(glob: &str) -> Result<String, Error> {
 }
 
 fn compiled(glob: &str, text: &str) -> Result<Glob, Error> {
-    let built = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+    let built = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).empty_alternates(true).build();
     built.map_err(|error| bad(glob, &error.kind().to_string()))
 }
 
