@@ -69,6 +69,8 @@ pub(crate) trait Sink {
     fn line(&mut self, line: &Line<'_>);
     /// The echo of a go command, without its prompt; the line says when and where.
     fn command(&mut self, line: &Line<'_>, command: &[u8]);
+    /// The CI system said that what ran before has ended.
+    fn command_ended(&mut self);
 }
 
 /// The framing of one log.

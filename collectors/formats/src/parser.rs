@@ -121,9 +121,13 @@ impl Sink for Reader<'_> {
 
     fn command(&mut self, line: &Line<'_>, command: &[u8]) {
         // the echo stands in one stream; what follows in both belongs to the new command
-        self.streams.out.new_command(self.events);
-        self.streams.err.new_command(self.events);
+        self.command_ended();
         let kind = EventKind::CommandStarted { command: String::from_utf8_lossy(command).into_owned() };
         self.events.push(Event { kind, time: line.time.timestamp(), offset: line.offset, lines: line.lines });
+    }
+
+    fn command_ended(&mut self) {
+        self.streams.out.new_command(self.events);
+        self.streams.err.new_command(self.events);
     }
 }

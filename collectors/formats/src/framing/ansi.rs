@@ -3,19 +3,21 @@
 //! Only lines that hold one of these bytes come here. Removed are: CSI, OSC and the other string sequences with their
 //! text, two-byte and charset sequences, Jenkins' hidden notes (`ESC[8mha:...ESC[0m`), GitLab's section markers
 //! (`section_start:123:name CR ESC[0K`), NUL. Of a line that was overprinted by carriage returns the last stretch
-//! with any text is kept, as a terminal would show it.
+//! with any text is kept, as a terminal would show it. A section marker parts two lines, since what a section printed
+//! without a newline at its end stands in front of it; a newline is put in its place.
 //!
 //! Invariants: work is linear in the line; text outside sequences is never lost to a sequence without an end.
 
 use memchr::{memchr, memchr2, memchr3, memmem, memrchr};
 
-/// The line without them; `scratch` is used when the line must be copied.
+/// The line without them, or the lines where section markers part it, with a newline for each marker. `scratch` is
+/// used when the line must be copied.
 pub(crate) fn clean<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     let line = without_line_end(line);
     let Some(first) = memchr3(0x1b, b'\r', 0, line) else { return line };
     scratch.clear();
     strip(line, first, scratch);
-    overprinted(without_line_end(scratch))
+    scratch
 }
 
 fn without_line_end(line: &[u8]) -> &[u8] {
@@ -35,9 +37,8 @@ fn strip(line: &[u8], first: usize, into: &mut Vec<u8>) {
         let used = match special.first() {
             Some(0x1b) => sequence(special),
             Some(b'\r') => {
-                if !(special.starts_with(b"\r\x1b[0K") && drop_section_marker(into)) {
-                    into.push(b'\r');
-                }
+                let is_marker = special.starts_with(b"\r\x1b[0K") && drop_section_marker(into);
+                into.push(if is_marker { b'\n' } else { b'\r' });
                 1
             }
             Some(_) | None => 1,
@@ -112,8 +113,8 @@ fn drop_section_marker(copied: &mut Vec<u8>) -> bool {
 }
 
 /// What a terminal would show of a line with carriage returns: the last stretch that has any text.
-fn overprinted(line: &[u8]) -> &[u8] {
-    let mut line = line;
+pub(crate) fn overprinted(line: &[u8]) -> &[u8] {
+    let mut line = without_line_end(line);
     while let Some(at) = memrchr(b'\r', line) {
         let (before, last) = line.split_at(at);
         let last = last.get(1..).unwrap_or_default();
@@ -130,7 +131,9 @@ mod tests {
     use super::*;
 
     fn cleaned(line: &str) -> String {
-        String::from_utf8(clean(line.as_bytes(), &mut Vec::new()).to_vec()).unwrap()
+        let mut scratch = Vec::new();
+        let lines = clean(line.as_bytes(), &mut scratch).split(|byte| *byte == b'\n').map(overprinted);
+        String::from_utf8(lines.collect::<Vec<_>>().join(&b"|"[..])).unwrap()
     }
 
     #[test]
@@ -170,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn section_markers_of_gitlab_go_and_what_stood_before_them_stays() {
+    fn section_markers_of_gitlab_part_what_stood_before_them_from_what_follows() {
         let both =
             "section_end:1:a_b\r\x1b[0Ksection_start:2:step[collapsed=true]\r\x1b[0K\x1b[0K\x1b[36;1mRun\x1b[0;m";
-        assert_eq!(cleaned(both), "Run");
-        assert_eq!(cleaned("\tcorp.example/p\t\tsection_end:1:x\r\x1b[0K"), "\tcorp.example/p\t\t");
+        assert_eq!(cleaned(both), "||Run");
+        assert_eq!(cleaned("\tcorp.example/p\t\tsection_end:1:x\r\x1b[0K"), "\tcorp.example/p\t\t|");
         assert_eq!(cleaned("section_x:1:a\r\x1b[0Kb"), "b");
     }
 

@@ -9,7 +9,7 @@ use super::marks::{Mark, Marks};
 /// Reads a mark that only Azure writes.
 pub(crate) fn mark<'a>(_: &mut Marks, line: &'a [u8]) -> Mark<'a> {
     match annotation(line) {
-        Some((b"section", _)) => Mark::Own,
+        Some((b"section", _)) => Mark::End,
         Some(_) => Mark::No,
         None if line.starts_with(b"##vso[") => Mark::Own,
         None => Mark::No,
@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn sections_and_logging_commands_are_its_own() {
         let mut marks = Marks::default();
-        assert_eq!(mark(&mut marks, b"##[section]Starting: go test ./..."), Mark::Own);
+        assert_eq!(mark(&mut marks, b"##[section]Starting: go test ./..."), Mark::End);
         assert_eq!(mark(&mut marks, b"##vso[task.complete result=Failed;]"), Mark::Own);
         assert_eq!(mark(&mut marks, b"## heading"), Mark::No);
     }

@@ -26,7 +26,7 @@ pub(crate) fn mark<'a>(marks: &mut Marks, line: &'a [u8]) -> Mark<'a> {
     let headers: &[&[u8]] = &[b"--- ", b"~~~ ", b"+++ "];
     let title = headers.iter().find_map(|header| line.strip_prefix(*header)).filter(|_| marks.buildkite);
     match title {
-        Some(title) if !RESULTS.iter().any(|result| title.starts_with(result)) => Mark::Own,
+        Some(title) if !RESULTS.iter().any(|result| title.starts_with(result)) => Mark::End,
         Some(_) | None => Mark::No,
     }
 }
@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(mark(&mut marks, b"--- :go: go test"), Mark::No);
         marks.raw(b"\x1b_bk;t=1714564800123\x07x");
         for line in ["--- :go: go test", "~~~ Running commands", "+++ :go: test"] {
-            assert_eq!(mark(&mut marks, line.as_bytes()), Mark::Own, "{line}");
+            assert_eq!(mark(&mut marks, line.as_bytes()), Mark::End, "{line}");
         }
         assert_eq!(mark(&mut marks, b"--- FAIL: TestA (0.00s)"), Mark::No);
     }

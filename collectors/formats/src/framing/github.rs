@@ -1,8 +1,8 @@
 //! GitHub Actions (and Gitea, Forgejo): seven decimals in front of each line, `##[...]` marks, `[command]`.
 //!
 //! `2024-05-01T12:00:00.1234567Z ##[group]Run go test ./...` opens the header of a step; the lines of its script
-//! follow in cyan, then `shell:`, `env:`, `##[endgroup]`, then the output. `##[error]` stands in front of a line that
-//! a problem matcher has recognised. A log file begins with a byte order mark.
+//! follow in cyan, then `shell:`, `env:`, `##[endgroup]`, then the output. `##[error]` stands in front of a line of
+//! the output that a problem matcher has recognised, and in front of what the runner itself has to say. A log file begins with a byte order mark.
 //! Source: actions/runner, `src/Runner.Common/Logging.cs`, `src/Runner.Worker/Handlers/ScriptHandler.cs`,
 //! `src/Runner.Worker/Handlers/OutputManager.cs`.
 
@@ -73,19 +73,30 @@ pub(crate) fn mark<'a>(marks: &mut Marks, line: &'a [u8]) -> Mark<'a> {
                 (Some(_), None) => Script::Open,
                 (None, _) => Script::Outside,
             };
-            found.map_or(Mark::Own, Mark::Command)
+            match (command, found) {
+                (_, Some(command)) => Mark::Command(command),
+                (Some(_), None) => Mark::End,
+                (None, None) => Mark::Own,
+            }
         }
         b"endgroup" => {
             marks.script = Script::Outside;
             Mark::Own
         }
         b"command" if shell::runs_go(text) => Mark::Command(text.trim_ascii()),
-        b"error" | b"warning" | b"notice" if !text.starts_with(b"Process completed with exit code") => {
-            Mark::Marked(text)
-        }
+        b"error" | b"warning" | b"notice" if is_output(text) => Mark::Marked(text),
+        // the verdict on a step
+        b"error" if text.starts_with(b"Process completed with exit code") => Mark::End,
         b"command" | b"error" | b"warning" | b"notice" | b"debug" | b"add-matcher" | b"remove-matcher" => Mark::Own,
         _ => Mark::No,
     }
+}
+
+/// Whether a marked line is one of the output that a problem matcher found, and not a word of the runner or an action.
+fn is_output(text: &[u8]) -> bool {
+    const STARTS: &[&[u8]] = &[b"--- ", b"FAIL", b"panic: ", b"go: ", b"vet: ", b"# "];
+    STARTS.iter().any(|start| text.trim_ascii_start().starts_with(start))
+        || memchr::memmem::find(text, b".go:").is_some()
 }
 
 /// `##[name]text`.
@@ -115,12 +126,14 @@ mod tests {
         let mut marks = Marks::default();
         let mut read = |line: &'static str| mark(&mut marks, line.as_bytes());
         assert_eq!(read("##[group]Run go test ./..."), Mark::Command(b"go test ./..."));
-        assert_eq!(read("##[group]Run actions/checkout@v4"), Mark::Own);
+        assert_eq!(read("##[group]Run actions/checkout@v4"), Mark::End);
+        assert_eq!(read("##[group]Operating System"), Mark::Own);
         assert_eq!(read("##[endgroup]"), Mark::Own);
         assert_eq!(read("[command]/opt/go/bin/go build"), Mark::Command(b"/opt/go/bin/go build"));
         assert_eq!(read("[command]/usr/bin/git version"), Mark::Own);
         assert_eq!(read("##[error]./main.go:5:3: undefined: x"), Mark::Marked(b"./main.go:5:3: undefined: x"));
-        assert_eq!(read("##[error]Process completed with exit code 1."), Mark::Own);
+        assert_eq!(read("##[error]Process completed with exit code 1."), Mark::End);
+        assert_eq!(read("##[error]Bash exited with code '1'."), Mark::Own);
         assert_eq!(read("##[unknown]x"), Mark::No);
         assert_eq!(read("# corp.example/p"), Mark::No);
     }
@@ -128,7 +141,7 @@ mod tests {
     #[test]
     fn the_first_go_command_that_a_script_lists_names_a_step_whose_header_has_none() {
         let mut marks = Marks::default();
-        assert_eq!(mark(&mut marks, b"##[group]Run set -e"), Mark::Own);
+        assert_eq!(mark(&mut marks, b"##[group]Run set -e"), Mark::End);
         assert!(marks.script.lists(b"\x1b[36;1mgo vet ./...\x1b[0m"));
         assert_eq!(marks.script.listed(b"set -e"), Mark::Own);
         assert_eq!(marks.script.listed(b"go vet ./..."), Mark::Command(b"go vet ./..."));

@@ -46,7 +46,7 @@ pub(crate) fn is_opening(line: &[u8]) -> bool {
 
 /// Reads the echo of a pipeline step.
 pub(crate) fn mark<'a>(_: &mut Marks, line: &'a [u8]) -> Mark<'a> {
-    if line.starts_with(b"[Pipeline] ") { Mark::Own } else { Mark::No }
+    if line.starts_with(b"[Pipeline] ") { Mark::End } else { Mark::No }
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_lines_it_writes_itself_are_known() {
-        assert_eq!(mark(&mut Marks::default(), b"[Pipeline] sh"), Mark::Own);
+        assert_eq!(mark(&mut Marks::default(), b"[Pipeline] sh"), Mark::End);
         assert_eq!(mark(&mut Marks::default(), b"[build failed]"), Mark::No);
         assert!(is_opening(b"Started by user admin"));
         assert!(!is_opening(b"=== RUN   TestA"));

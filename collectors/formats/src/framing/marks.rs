@@ -16,6 +16,8 @@ pub(crate) enum Mark<'a> {
     No,
     /// Its own, and of no meaning for Go.
     Own,
+    /// Its own, and whatever command ran before has ended.
+    End,
     /// The echo of a go command: the command without its prompt.
     Command(&'a [u8]),
     /// A line of output that the CI system had marked: the line without the mark.
@@ -69,9 +71,10 @@ impl Marks {
         match mark {
             Mark::No => sink.line(line),
             Mark::Own => {}
+            Mark::End => sink.command_ended(),
             Mark::Command(command) => sink.command(line, command),
             Mark::Marked(text) => sink.line(&Line { text, ..*line }),
         }
-        matches!(mark, Mark::Own | Mark::Command(_))
+        matches!(mark, Mark::Own | Mark::End | Mark::Command(_))
     }
 }

@@ -233,9 +233,20 @@ impl Stream {
         let mut scratch = std::mem::take(&mut self.scratch);
         let (_, time) = leading(&piece);
         self.marks.raw(piece.line.text);
-        let text = ansi::clean(piece.line.text, &mut scratch);
         let time = if piece.line.time == LineTime::None { time } else { piece.line.time };
-        let own = self.marks.line(&Line { text, time, ..piece.line }, sink);
+        let mut rest = ansi::clean(piece.line.text, &mut scratch);
+        let mut own = false;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (text, after) = rest.split_at(end);
+            if !text.is_empty() {
+                self.marks.line(&Line { text: ansi::overprinted(text), time, ..piece.line }, sink);
+            }
+            sink.command_ended();
+            (rest, own) = (after.get(1..).unwrap_or_default(), true);
+        }
+        if !(own && rest.is_empty()) {
+            own |= self.marks.line(&Line { text: ansi::overprinted(rest), time, ..piece.line }, sink);
+        }
         scratch.shrink_to(KEPT_CAPACITY);
         self.scratch = scratch;
         own

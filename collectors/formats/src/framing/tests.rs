@@ -4,12 +4,14 @@ use super::*;
 use crate::Timestamp;
 use crate::lines::Lines;
 
-/// What a log is without its framing, one string a line: `out text`, `err text`, `run command`.
+/// What a log is without its framing, one string a line: `out text`, `err text`, `run command`; beside it how often a
+/// command was said to have ended.
 #[derive(Default)]
 struct Seen {
     lines: Vec<String>,
     times: Vec<Option<Timestamp>>,
     places: Vec<(u64, u32)>,
+    ends: usize,
 }
 
 impl Seen {
@@ -29,6 +31,10 @@ impl Sink for Seen {
 
     fn command(&mut self, line: &Line<'_>, command: &[u8]) {
         self.push("run", line, command);
+    }
+
+    fn command_ended(&mut self) {
+        self.ends += 1;
     }
 }
 
@@ -91,7 +97,8 @@ fn gitlab_sections_prompts_and_stamps_come_off() {
                  \tp2\t\tsection_end:1714564801:step_script\r\x1b[0K\n";
     let want = ["out Running with gitlab-runner 17.0.0", "out Executing", "run go test ./...", "out ok  \tp\t0.1s"];
     assert_eq!(lines(plain)[..4], want);
-    assert_eq!(lines(plain)[4], "out \tp2\t\t");
+    assert_eq!(lines(plain)[4..], ["out \tp2\t\t"]);
+    assert_eq!(read(plain).ends, 2);
     let stamped: String = plain.lines().map(|line| format!("2024-05-01T12:00:00.123456Z 00O {line}\n")).collect();
     assert_eq!(lines(&stamped), lines(plain));
 }
