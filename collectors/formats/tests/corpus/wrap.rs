@@ -23,7 +23,7 @@ const fn wrapper(name: &'static str, wrap: fn(&Stream, &mut Random) -> Vec<u8>, 
 /// Every framing, and some of them around others.
 pub(crate) const WRAPPERS: &[Wrapper] = &[
     wrapper("timestamps RFC 3339", |s, _| stamped(&s.bytes, |n| format!("{} ", rfc3339(n, 9))), [false, true]),
-    wrapper("timestamps with offset", |s, _| stamped(&s.bytes, |n| offset_stamp(n)), [false, true]),
+    wrapper("timestamps with offset", |s, _| stamped(&s.bytes, offset_stamp), [false, true]),
     wrapper("timestamps date and time", |s, _| stamped(&s.bytes, |n| format!("{} ", civil(n))), [false, false]),
     wrapper("timestamps in brackets", |s, _| stamped(&s.bytes, |n| format!("[{}] ", civil(n))), [false, false]),
     wrapper("timestamps time of day", |s, _| stamped(&s.bytes, |n| format!("{} ", clock(n))), [false, false]),
