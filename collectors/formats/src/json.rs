@@ -13,6 +13,7 @@ mod packages;
 mod scan;
 mod test_json;
 mod told;
+mod verdict;
 mod wire;
 
 use self::build_json::BuildJson;

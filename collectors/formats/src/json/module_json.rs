@@ -162,9 +162,13 @@ impl Module {
         }));
         let Some(error) = self.error else { return };
         let amend = |failure: &mut crate::Failure| {
+            // a query such as `latest` is no version
+            let version = self.version.filter(|version| version.starts_with('v'));
             if failure.module.is_none() {
                 failure.module = Some(path);
-                failure.version = self.version;
+                failure.version = version;
+            } else if failure.version.is_none() && failure.module.as_deref() == Some(&path) {
+                failure.version = version;
             }
         };
         text.error_text(error.trim_ascii_end().as_bytes(), at, amend, out);

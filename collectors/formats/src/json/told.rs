@@ -4,7 +4,7 @@
 //! Pure functions; it must not know packages, events or what came before.
 //!
 //! Sources: cmd/go/internal/test/test.go (`ok`, `FAIL`, `?` lines, `*** Test killed`), testing/testing.go (alarm,
-//! race), runtime/panic.go (panic and fatal texts), testing/benchmark.go (results), internal/fuzz (panic of a target).
+//! race), runtime/panic.go (panic and fatal texts), testing/benchmark.go (results).
 
 use memchr::memmem;
 
@@ -115,9 +115,6 @@ pub(crate) fn of_test(line: &str) -> Option<Told<'_>> {
         let text = line.trim_start_matches(' ');
         if text.ends_with(": race detected during execution of test") {
             return Some(Told::Race);
-        }
-        if text.starts_with("testing.go:") && text.contains(": panic: ") {
-            return Some(Told::Crash);
         }
         return is_position(text).then_some(Told::Position(text));
     }
@@ -306,7 +303,8 @@ mod tests {
             ("partial panic: in goroutine\n", Some(Told::MaybeCrash)),
             ("WARNING: DATA RACE\n", Some(Told::Race)),
             ("    testing.go:1490: race detected during execution of test\n", Some(Told::Race)),
-            ("        testing.go:2094: panic: fuzz panic\n", Some(Told::Crash)),
+            // the fuzzing engine has caught it: the target failed
+            ("        testing.go:9: panic: no\n", Some(Told::Position("testing.go:9: panic: no"))),
             ("    a_test.go:3: bad 1\n", Some(Told::Position("a_test.go:3: bad 1"))),
             ("    see main.go: nothing\n", None),
             ("=== RUN   TestA\n", None),
