@@ -1,0 +1,21 @@
+//! End to end, with nothing made up: real go commands write logs, the agent follows them, a real OpenTelemetry
+//! Collector gets the spans and log events and a real Prometheus scrapes the metrics.
+//!
+//! This needs programs that `.ci/setup` installs; `.ci/test e2e` sets the variables they are found by. Plain
+//! `cargo test` leaves it out; a missing program is a failure, never a pass.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic"
+)]
+
+mod backends;
+mod builds;
+mod go;
+mod goproxy;
+mod machine;
+mod modules;
+mod otlp;
+mod stage;

@@ -1,0 +1,224 @@
+//! Test runs of real public modules: what gobeacon reads out of `go test -json`, `go test -v` and `go test` is what
+//! test2json's events say.
+//!
+//! One run of `go test -json` gives the truth (its events) and the text that `go test -v` would have printed (their
+//! `Output`), so that the two can be compared without the luck of a second run. Real `-v` and plain runs follow where
+//! a module's tests give the same result each time.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::go::{Job, toolchains};
+
+/// A module and how to run it.
+struct Module {
+    path: &'static str,
+    version: &'static str,
+    /// Part of every test run; the others only with `GOBEACON_MODULES=all`.
+    always: bool,
+    /// Its tests end the same way each time, so that separate runs may be compared.
+    steady: bool,
+}
+
+const fn always(path: &'static str, version: &'static str) -> Module {
+    Module { path, version, always: true, steady: true }
+}
+
+const fn on_request(path: &'static str, version: &'static str) -> Module {
+    Module { path, version, always: false, steady: true }
+}
+
+/// Popular modules whose tests are quick and need no network. What their tests do under the newest Go is said where
+/// it is not simply to pass.
+const MODULES: &[Module] = &[
+    always("github.com/mattn/go-isatty", "v0.0.20"),
+    always("github.com/pkg/errors", "v0.9.1"),  // does not vet
+    always("github.com/spf13/cast", "v1.10.0"), // dozens of failing subtests, names with blanks and quotes
+    always("github.com/hashicorp/golang-lru", "v1.0.2"),
+    always("github.com/oklog/ulid", "v1.3.1"), // one package passes, one does not vet
+    on_request("github.com/google/uuid", "v1.6.0"),
+];
+
+/// How often something ended so: (package, test, status) or (package, status).
+type Tally = BTreeMap<(String, String, String), u32>;
+
+/// Test cases and packages of one run.
+#[derive(Debug, Default, PartialEq)]
+struct Results {
+    cases: Tally,
+    packages: Tally,
+}
+
+#[test]
+fn json_text_and_plain_output_of_real_modules_give_the_same_cases_and_packages() {
+    let all = std::env::var("GOBEACON_MODULES").is_ok_and(|it| it == "all");
+    let mut wrong = Vec::new();
+    for module in MODULES.iter().filter(|module| all || module.always) {
+        wrong.extend(compare(module));
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// All differences between the ways to read one module's tests.
+fn compare(module: &Module) -> Vec<String> {
+    let folder = tempfile::Builder::new().prefix("gobeacon-modules-").tempdir().unwrap();
+    let run = Run::prepare(module, folder.path());
+    let json = run.go_test("json", &["-json"]);
+    let (truth, text) = read_test2json(&json);
+    assert!(!truth.packages.is_empty(), "{}: no package reported:\n{json}", module.path);
+    let mut wrong = Vec::new();
+    let mut note = |way: &str, what: &str, want: &Tally, got: &Tally| {
+        wrong.extend(difference(want, got).map(|it| format!("{} {way}: {what} {it}", module.path)));
+    };
+    let read = parse(&json);
+    note("-json", "case", &truth.cases, &read.cases);
+    note("-json", "package", &truth.packages, &read.packages);
+    let read = parse(&text);
+    note("text of -json", "case", &truth.cases, &read.cases);
+    note("text of -json", "package", &truth.packages, &read.packages);
+    if module.steady {
+        let read = parse(&run.go_test("v", &["-v"]));
+        note("-v", "case", &truth.cases, &read.cases);
+        note("-v", "package", &truth.packages, &read.packages);
+        let read = parse(&run.go_test("plain", &[]));
+        note("plain", "failing case", &failing(&truth.cases), &failing(&read.cases));
+        note("plain", "package", &truth.packages, &read.packages);
+    }
+    wrong
+}
+
+/// A module's source in a job's folder.
+struct Run {
+    job: Job,
+    folder: PathBuf,
+}
+
+impl Run {
+    fn prepare(module: &Module, folder: &Path) -> Self {
+        let newest = toolchains().pop().unwrap();
+        let job = Job::new(&newest, folder, &folder.join("none.log"));
+        let download = job.beforehand(&["mod", "download", "-json", &format!("{}@{}", module.path, module.version)]);
+        let told: Value = serde_json::from_str(&download).unwrap();
+        copy(Path::new(told["Dir"].as_str().unwrap()), &folder.join("src"));
+        if !folder.join("src/go.mod").exists() {
+            job.beforehand(&["mod", "init", module.path]);
+        }
+        Self { job, folder: folder.to_owned() }
+    }
+
+    /// What a run of all tests printed on both streams.
+    fn go_test(&self, name: &str, flags: &[&str]) -> String {
+        let log = self.folder.join(format!("{name}.log"));
+        let args = [&["test", "-count=1", "-timeout=120s"], flags, &["./..."]].concat();
+        self.job.run_into(&args, &log);
+        String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned()
+    }
+}
+
+/// The truth as test2json tells it, and the text that the same run would have printed with `-v`.
+fn read_test2json(json: &str) -> (Results, String) {
+    let mut results = Results::default();
+    // packages run at the same time; as text they come one after the other
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for line in json.lines() {
+        let Ok(event) = serde_json::from_str::<Value>(line) else {
+            // what the go command says itself
+            texts.push((String::new(), format!("{line}\n")));
+            continue;
+        };
+        let field = |name: &str| event[name].as_str().unwrap_or("").to_owned();
+        let (package, test) = (field("Package"), field("Test"));
+        let of = if package.is_empty() { field("ImportPath") } else { package.clone() };
+        if !texts.iter().any(|(it, _)| *it == of) {
+            texts.push((of.clone(), String::new()));
+        }
+        let text = &mut texts.iter_mut().find(|(it, _)| *it == of).unwrap().1;
+        match field("Action").as_str() {
+            "output" | "build-output" => text.push_str(&field("Output")),
+            status @ ("pass" | "fail" | "skip") if !test.is_empty() => {
+                *results.cases.entry((package, test, status.to_owned())).or_default() += 1;
+            }
+            status @ ("pass" | "fail" | "skip") => {
+                let status = package_status(status, text);
+                *results.packages.entry((package, String::new(), status.to_owned())).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    (results, texts.into_iter().map(|(_, text)| text).collect())
+}
+
+/// Only the package's own last line says why it failed without a test.
+fn package_status<'a>(action: &'a str, text: &str) -> &'a str {
+    let last = text.lines().rfind(|line| line.starts_with("FAIL\t")).unwrap_or("");
+    match action {
+        "skip" => "no_test_files",
+        "fail" if last.ends_with("[build failed]") => "build_failed",
+        "fail" if last.ends_with("[setup failed]") => "setup_failed",
+        other => other,
+    }
+}
+
+/// What gobeacon reads.
+fn parse(text: &str) -> Results {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gobeacon"))
+        .args(["parse", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let text = text.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let out = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(out.status.success());
+    let mut results = Results::default();
+    for line in String::from_utf8(out.stdout).unwrap().lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let field = |name: &str| event[name].as_str().unwrap_or("").to_owned();
+        let tally = match field("kind").as_str() {
+            "test.case" => &mut results.cases,
+            "test.package" => &mut results.packages,
+            _ => continue,
+        };
+        *tally.entry((field("package"), field("name"), field("status"))).or_default() += 1;
+    }
+    results
+}
+
+fn failing(cases: &Tally) -> Tally {
+    cases.iter().filter(|((_, _, status), _)| status == "fail").map(|(key, n)| (key.clone(), *n)).collect()
+}
+
+fn difference(want: &Tally, got: &Tally) -> impl Iterator<Item = String> {
+    let mut all: Vec<_> = want.keys().chain(got.keys()).collect();
+    all.sort();
+    all.dedup();
+    let count = |of: &Tally, key| of.get(key).copied().unwrap_or(0);
+    let lines: Vec<_> = all
+        .into_iter()
+        .map(|key| (key, count(want, key), count(got, key)))
+        .filter(|(_, want, got)| want != got)
+        .map(|(key, want, got)| format!("{key:?}: wanted {want}, read {got}"))
+        .collect();
+    lines.into_iter()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            // the module cache is read-only, the copy is not: some tests write beside themselves
+            std::fs::write(target, std::fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
