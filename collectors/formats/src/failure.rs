@@ -413,7 +413,7 @@ pub static FAILURES: &[FailureRow] = &[
                 "ziphash file",
             ],
         },
-        example: "example.com/lib v1.0.0: dir has been modified (/root/go/pkg/mod/example.com/lib@v1.0.0)\n",
+        example: "example.com/lib v1.0.0: dir has been modified (/home/ci/go/pkg/mod/example.com/lib@v1.0.0)\n",
     },
     FailureRow {
         class: FailureClass::ProxyBadRequest,
@@ -1196,7 +1196,7 @@ pub static FAILURES: &[FailureRow] = &[
                 "Access is denied.$",
             ],
         },
-        example: "failed to initialize build cache at /root/.cache/go-build: mkdir /root/.cache/go-build: permission denied\n",
+        example: "failed to initialize build cache at /home/ci/.cache/go-build: mkdir /home/ci/.cache/go-build: permission denied\n",
     },
     FailureRow {
         class: FailureClass::IoDiskFull,
