@@ -374,6 +374,7 @@ pub static FAILURES: &[FailureRow] = &[
                 "conflicting replacements for",
                 "invalid module path",
                 "errors parsing *.mod:",
+                "replacement directory ",
             ],
         },
         example: "go: errors parsing go.mod:\ngo.mod:5: unknown directive: frobnicate\n",
@@ -956,10 +957,7 @@ pub static FAILURES: &[FailureRow] = &[
         meaning: "go.work is wrong, or does not list the module that is built.",
         remedy: "Run `go work use` for the module, mend the named line of go.work, or set GOWORK=off to build without the workspace.",
         severity: Severity::Info,
-        told_by: Matcher::Cause {
-            rank: 43,
-            any: &["go.work", "GOWORK", "workspace module", "in workspace mode", "in workspace"],
-        },
+        told_by: Matcher::Cause { rank: 43, any: &["go.work", "workspace module"] },
         example: "pattern ./...: directory prefix . does not contain modules listed in go.work or their selected dependencies\n",
     },
     FailureRow {
@@ -1123,6 +1121,7 @@ pub static FAILURES: &[FailureRow] = &[
                 "unknown GO",
                 "environment variable",
                 "GO111MODULE",
+                "invalid GOWORK",
             ],
         },
         example: "go: unknown environment setting GO111MODULE=yes\n",
@@ -1279,6 +1278,8 @@ pub static FAILURES: &[FailureRow] = &[
             rank: 70,
             any: &[
                 "unknown command",
+                "when in workspace mode",
+                "cannot be run in workspace mode",
                 "flag provided but not defined",
                 "argument must not be a package in the standard library",
                 "argument must be ",

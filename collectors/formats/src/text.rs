@@ -223,7 +223,9 @@ impl Text {
             return self.in_block(line, out);
         }
         self.close_block(out);
-        self.hold(line, false, out);
+        // the build stops there, whatever git said
+        let certain = line.text.starts_with(b"error obtaining VCS status: ");
+        self.hold(line, certain, out);
         true
     }
 

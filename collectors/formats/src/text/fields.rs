@@ -38,7 +38,7 @@ pub(super) fn fill(failure: &mut Failure, peeled: &Peeled<'_>) {
     {
         first_module(failure, peeled.whole);
     }
-    if area == "proxy" && failure.module.is_none() && failure.package.is_none() {
+    if area == "proxy" && failure.module.is_none() {
         first_module_after(failure, peeled.whole, b"zip for ");
     }
     if matches!(failure.class, FailureClass::ProxyNotFound)
@@ -53,6 +53,7 @@ pub(super) fn fill(failure: &mut Failure, peeled: &Peeled<'_>) {
         package_before_cause(failure, peeled);
     }
     if failure.class == FailureClass::VendorInconsistent {
+        package(failure, peeled);
         failure.module = None;
         failure.version = None;
     }
@@ -130,6 +131,13 @@ fn package(failure: &mut Failure, peeled: &Peeled<'_>) {
             failure.package = Some(text(token));
             break;
         }
+    }
+    if let Some((_, rest)) = split_once(whole, b"module ")
+        && let Some((module, version)) = word(rest).and_then(|(name, _)| module_version(name))
+        && has(rest, " found")
+    {
+        failure.module = Some(text(module));
+        failure.version = Some(text(version));
     }
     if failure.class == FailureClass::PackageConflict {
         if let Some((_, rest)) = split_once(whole, b"ambiguous import: found package ") {

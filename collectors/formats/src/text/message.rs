@@ -131,10 +131,18 @@ pub(super) fn is_load_error(body: &[u8]) -> bool {
 }
 
 fn class(peeled: &Peeled<'_>) -> Option<FailureClass> {
-    let class = classify::class_of(peeled.whole, peeled.cause_line())?;
+    let class =
+        classify::class_of(peeled.whole, peeled.cause_line()).or_else(|| refused_tunnel(peeled.cause_line()))?;
     // `M V: CAUSE` is go mod verify: whatever the cause, the module cache is not what it was
     let verify = peeled.whole.starts_with(peeled.module.unwrap_or(b"\0")) && verify_line(peeled.whole).is_some();
     Some(if verify { FailureClass::ModcacheCorrupt } else { class })
+}
+
+/// `Get "https://...": TEXT`: the HTTP proxy answered CONNECT with another status, of which net/http prints the text
+/// alone.
+fn refused_tunnel(line: &[u8]) -> Option<FailureClass> {
+    let (_, text) = split_once(line.strip_prefix(b"Get \"https://")?, b"\": ")?;
+    (!has(text, ": ") && !text.is_empty()).then_some(FailureClass::NetworkProxy)
 }
 
 fn build(class: FailureClass, peeled: &Peeled<'_>) -> Failure {
@@ -147,6 +155,10 @@ fn build(class: FailureClass, peeled: &Peeled<'_>) -> Failure {
     failure.package = owned(peeled.package);
     failure.message = Some(bounded_text(trim(peeled.whole), MESSAGE_LIMIT));
     fields::fill(&mut failure, peeled);
+    if failure.module.is_some() && peeled.package.is_some() && !class.id().starts_with("package.") {
+        // the importer chain is worth naming only where the cause names no module
+        failure.package = None;
+    }
     failure
 }
 
@@ -240,8 +252,8 @@ fn peel_modules(peeled: &mut Peeled<'_>) {
             && (one || chain)
         {
             (peeled.module, peeled.version) = (Some(module), Some(version));
-        } else if head.starts_with(b"module ") && is_import_path(last) && peeled.module.is_none() {
-            peeled.module = Some(last);
+        } else if head.starts_with(b"module ") && is_import_path(last) {
+            (peeled.module, peeled.version) = (Some(last), None);
         } else {
             return;
         }
