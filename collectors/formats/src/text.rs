@@ -245,7 +245,9 @@ impl Text {
         }
         let at = At::of(line);
         block::diagnostic(None, found, at, &mut self.seen, out);
-        let mut failure = Failure::new(FailureClass::VetFinding);
+        let class =
+            if block::is_parser_error(found.body) { FailureClass::CompileSyntax } else { FailureClass::VetFinding };
+        let mut failure = Failure::new(class);
         failure.file = Some(bytes::text(found.file));
         failure.line = Some(found.line);
         failure.message = Some(bounded_text(found.body, message::MESSAGE_LIMIT));

@@ -184,11 +184,28 @@ impl Block {
 
 /// A type error that vet reports because it could not check the package.
 pub(super) fn type_error(body: &[u8]) -> FailureClass {
-    if body.starts_with(b"syntax error: ") || body.starts_with(b"expected ") {
+    if body.starts_with(b"syntax error: ") || is_parser_error(body) {
         FailureClass::CompileSyntax
     } else {
         FailureClass::CompileError
     }
+}
+
+/// Messages of go/scanner and go/parser: the go command prints them without a header when it cannot read imports.
+pub(super) fn is_parser_error(body: &[u8]) -> bool {
+    let begins = [
+        &b"expected "[..],
+        b"illegal ",
+        b"missing ",
+        b"unexpected ",
+        b"invalid BOM",
+        b"invalid character",
+        b"imports must appear before",
+        b"syntax error",
+    ];
+    begins.iter().any(|begin| body.starts_with(begin)) && !has(body, "missing a final value")
+        || body.ends_with(b" not terminated")
+        || has(body, "escape sequence")
 }
 
 /// Gives out a diagnostic once: the compiler and vet, or a package and its test variant, say the same thing twice.
@@ -254,6 +271,9 @@ fn is_harmless(body: &[u8]) -> bool {
         || body.starts_with(b"}")
         || body.starts_with(b"note: ")
         || super::go_test::is_test_line(body)
+        // go mod why, go mod vendor -v, -v: paths under a heading
+        || super::bytes::is_import_path(body)
+        || body.starts_with(b"(main module does not need ")
 }
 
 /// `-gcflags=-m` and its kin: findings of the optimiser, printed by a compile that succeeds

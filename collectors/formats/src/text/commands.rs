@@ -168,7 +168,11 @@ pub(super) fn is_compiled_package(bytes: &[u8]) -> bool {
     if !bytes.contains(&b'/') {
         return bytes == b"command-line-arguments" || STD_WORDS.iter().any(|std| std.as_bytes() == bytes);
     }
-    bytes.first().is_some_and(u8::is_ascii_alphanumeric) && !bytes.ends_with(b".go") && !bytes.ends_with(b".test")
+    let test = [&b"Benchmark"[..], b"Test", b"Example", b"Fuzz"].iter().any(|begin| bytes.starts_with(begin));
+    !test
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && !bytes.ends_with(b".go")
+        && !bytes.ends_with(b".test")
 }
 
 fn plain(version: &[u8]) -> bool {

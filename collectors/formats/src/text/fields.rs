@@ -271,6 +271,9 @@ fn variable(whole: &[u8]) -> Option<String> {
     {
         return has(whole, "GOCACHE is not defined").then(|| "HOME".to_owned());
     }
+    if has(whole, "could not create module cache") {
+        return Some("GOMODCACHE".to_owned());
+    }
     if has(whole, "build cache") && !has(whole, "GOCACHE") {
         return Some("GOCACHE".to_owned());
     }

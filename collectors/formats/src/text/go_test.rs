@@ -131,7 +131,7 @@ impl TestRun {
             return Took::No;
         }
         if !self.active {
-            return Took::No;
+            return self.glued_first(line);
         }
         self.glued(line);
         if let Some(crash) = &mut self.crash
@@ -164,6 +164,9 @@ impl TestRun {
     pub(super) fn flush(&mut self, package: Option<(&str, bool)>, seen: &mut Seen, out: &mut Vec<Event>) {
         let block = std::mem::take(self);
         self.forgotten = block.forgotten;
+        if package.is_none() && !block.active {
+            return;
+        }
         let (name, failed) = match package {
             Some((name, failed)) => (Some(name), failed),
             None => (None, true),
@@ -214,7 +217,13 @@ impl TestRun {
             }));
         }
         if let Some(crash) = self.crash.filter(|_| failed) {
-            let class = if crash.timeout { FailureClass::TestTimeout } else { FailureClass::TestPanic };
+            let class = if crash.timeout {
+                FailureClass::TestTimeout
+            } else if crash.message.starts_with("signal: ") {
+                FailureClass::TestExit
+            } else {
+                FailureClass::TestPanic
+            };
             failures.push((crash.at, test_failure(class, package, crash.test, Some(crash.message))));
         } else if self.race && failed && !told {
             let at = At { time: None, offset: self.first.unwrap_or(0), lines: 1 };
@@ -277,7 +286,12 @@ impl TestRun {
         self.open(line);
         let depth = bytes.len() - indented.len();
         let twice = depth > 0 && self.cases.last().is_some_and(|last| last.name.as_bytes() == name);
-        if twice || (self.verbose && self.runs.len() < RUNS && !self.runs.contains(&hash(&[name]))) {
+        if twice
+            || (self.verbose
+                && !name.starts_with(b"Benchmark")
+                && self.runs.len() < RUNS
+                && !self.runs.contains(&hash(&[name])))
+        {
             // the fuzzing engine prints the target twice; a case that never ran was printed by a test
             return Took::Quiet;
         }
@@ -318,6 +332,8 @@ impl TestRun {
             let item = line.text.trim_ascii();
             if item == b"running tests:" {
                 crash.listing = true;
+            } else if crash.test.is_none() && has(item, "[recovered") {
+                crash.test = last_failed(&self.cases);
             } else if crash.listing && crash.test.is_none() {
                 crash.test = word(item).map(|(name, _)| text(name));
             }
@@ -478,6 +494,20 @@ impl TestRun {
         self.glued_bytes(bytes);
     }
 
+    /// Without -v, output without a newline and then the first failing test of a block. It counts when the package
+    /// line comes, and opens nothing until then.
+    fn glued_first(&mut self, line: &Line<'_>) -> Took {
+        if line.text.ends_with(b"s)")
+            && let Some((_, rest)) = rsplit_once(line.text, b"--- ")
+            && let Some((status, name, elapsed)) = case_line(rest)
+            && status == CaseStatus::Fail
+            && [&b"Test"[..], b"Example", b"Fuzz"].iter().any(|begin| name.starts_with(begin))
+        {
+            self.case(line, status, name, elapsed);
+        }
+        Took::No
+    }
+
     fn glued_bytes(&mut self, bytes: &[u8]) {
         if self.verbose
             && memchr::memchr(b'=', bytes).is_some()
@@ -562,6 +592,11 @@ fn case_line(rest: &[u8]) -> Option<(CaseStatus, &[u8], Option<f64>)> {
         b"SKIP: " => (CaseStatus::Skip, rest.get(6..)?),
         _ => return None,
     };
+    if rest.starts_with(b"Benchmark") && !rest.contains(&b' ') {
+        // a benchmark prints no time; its name may carry GOMAXPROCS
+        let name = rsplit_once(rest, b"-").filter(|(_, procs)| number(procs).is_some()).map_or(rest, |(name, _)| name);
+        return Some((status, name, None));
+    }
     let (name, elapsed) = rsplit_once(rest, b" (")?;
     let elapsed = float(elapsed.strip_suffix(b"s)")?)?;
     (!name.is_empty() && !name.contains(&b' ')).then_some((status, name, Some(elapsed)))
@@ -587,7 +622,12 @@ fn package_line(bytes: &[u8]) -> Option<PackageLine<'_>> {
     };
     let end = rest.iter().position(|b| matches!(b, b'\t' | b' ')).unwrap_or(rest.len());
     let (package, behind) = (rest.get(..end)?, rest.get(end..)?);
-    if !is_import_path(package) {
+    // a directory that cannot be loaded is named as it was on the command line
+    if !is_import_path(package)
+        && !package.starts_with(b"./")
+        && !package.starts_with(b"../")
+        && !package.starts_with(b"/")
+    {
         return None;
     }
     let behind = behind.trim_ascii();

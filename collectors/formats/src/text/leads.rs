@@ -32,6 +32,7 @@ const BEGINS: &[&str] = &[
     "no required module provides package ",
     "current directory is contained in a module ",
     "error obtaining VCS status: ",
+    "malformed import path \"",
     "cannot find module providing ",
     "missing go.sum entry",
     "unzip ",
@@ -77,7 +78,7 @@ pub(super) fn is_lead(line: &[u8]) -> bool {
         return plausible(line);
     }
     if line.starts_with(b"go ") {
-        return line.ends_with(b": unknown command") || (has(line, ": unknown command") && !has(line, "\"go"));
+        return has(line, ": unknown command") || has(line, ": unknown help topic");
     }
     if line.starts_with(b"Run 'go help ") {
         return true;

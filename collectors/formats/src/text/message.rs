@@ -112,6 +112,9 @@ pub(super) fn is_load_error(body: &[u8]) -> bool {
     if ["open ", "mkdir ", "stat ", "lstat ", "rename ", "write ", "lock "].iter().any(|op| path_op(op)) {
         return true;
     }
+    if has(body, " is relative, but relative import paths are not supported") {
+        return true;
+    }
     if let Some(rest) = body.strip_prefix(b"pattern ") {
         return has(rest, ": no matching files found")
             || has(rest, ": cannot embed ")
@@ -213,7 +216,10 @@ fn peel_chain(peeled: &mut Peeled<'_>) {
     let mut at = peeled.cause;
     while let Some((_, next)) = split_once(at, b"\n") {
         let trimmed = first_line(next).trim_ascii_start();
-        let chained = go_form || trimmed.starts_with(b"imports ") || trimmed.starts_with(b"tested by ");
+        let chained = go_form
+            || position(trimmed).is_some()
+            || trimmed.starts_with(b"imports ")
+            || trimmed.starts_with(b"tested by ");
         if !chained || !next.starts_with(b"\t") {
             break;
         }
@@ -226,6 +232,16 @@ fn peel_chain(peeled: &mut Peeled<'_>) {
     let mut line = last.trim_ascii_start();
     for keyword in [&b"package "[..], b"imports ", b"tested by "] {
         line = line.strip_prefix(keyword).unwrap_or(line);
+    }
+    if let Some(found) = position(first_line(line))
+        && let Some(importer) = package_form
+    {
+        // `package A\n\ta.go:2:8: use of internal package ...`
+        peeled.file = Some(found.file);
+        peeled.line = Some(found.line);
+        peeled.package = Some(importer.trim_ascii()).filter(|name| is_import_path(name));
+        peeled.cause = behind(line, found.body);
+        return;
     }
     let Some((head, cause)) = split_once(line, b": ") else { return };
     if head.contains(&b'\n') {
@@ -247,12 +263,13 @@ fn peel_modules(peeled: &mut Peeled<'_>) {
     while let Some((head, cause)) = split_once(peeled.cause, b": ") {
         let Some(last) = head.rsplit(|b| b.is_ascii_whitespace()).next() else { return };
         let one = !head.iter().any(|b| b.is_ascii_whitespace());
-        let chain = has(head, " requires ") || has(head, " requires\n") || head.starts_with(b"module ");
+        let named = head.strip_prefix(b"module ").is_some_and(|name| name == last);
+        let chain = has(head, " requires ") || has(head, " requires\n") || named;
         if let Some((module, version)) = module_version(last)
             && (one || chain)
         {
             (peeled.module, peeled.version) = (Some(module), Some(version));
-        } else if head.starts_with(b"module ") && is_import_path(last) {
+        } else if named && is_import_path(last) {
             (peeled.module, peeled.version) = (Some(last), None);
         } else {
             return;
