@@ -20,6 +20,7 @@ use self::build_json::BuildJson;
 use self::module_json::Objects;
 use self::scan::{Action, Record};
 use self::test_json::TestJson;
+pub(crate) use self::told::Running;
 use crate::Event;
 use crate::line::Line;
 use crate::text::Text;

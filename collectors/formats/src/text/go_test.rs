@@ -8,43 +8,26 @@
 //!
 //! Invariant: a block holds at most [`CASES`] cases and [`RUNS`] running names; what is over is counted as forgotten.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+mod forms;
+mod verdict;
+
+use self::forms::{case_line, crash_text, no_tests_line, package_line};
+use self::verdict::{Case, Crash, Ended, Log, emit_crash, give_out, last_failed, test_failure};
 use super::at::At;
-use super::bytes::{bounded_text, float, has, hash, is_import_path, number, rsplit_once, split_once, text, word};
+use super::bytes::{bounded_text, float, has, hash, is_import_path, number, position, rsplit_once, text, word};
 use super::seen::Seen;
+use crate::json::Running;
 use crate::line::Line;
-use crate::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus};
+use crate::{CaseStatus, Event, EventKind, FailureClass, PackageStatus};
 
 /// Cases held for one package. The largest packages of the standard library have a few thousand.
 const CASES: usize = 65_536;
 /// Names seen by `=== RUN` in one block.
 const RUNS: usize = 131_072;
-
-/// A case that ended, waiting for its package line.
-#[derive(Debug)]
-struct Case {
-    name: String,
-    status: CaseStatus,
-    elapsed: Option<f64>,
-    at: At,
-    raced: bool,
-}
-
-/// A panic, fatal error or signal text.
-#[derive(Debug)]
-struct Crash {
-    at: At,
-    message: String,
-    /// The test that the text names or the block shows.
-    test: Option<String>,
-    /// `test timed out after`.
-    timeout: bool,
-    /// Lines `running tests:` follow.
-    listing: bool,
-    /// `exit status N` came: of a program that was run, or of a test binary.
-    exited: bool,
-}
+/// First log lines kept of tests that have not ended.
+const LOGS: usize = 4_096;
 
 /// The block of one test binary.
 #[derive(Debug, Default)]
@@ -66,6 +49,8 @@ pub(super) struct TestRun {
     package: Option<String>,
     first: Option<u64>,
     forgotten: u64,
+    /// What each test logged first, under -v, by the hash of its name; at most [`LOGS`].
+    logs: HashMap<u64, Box<Log>>,
 }
 
 /// What the block made of a line.
@@ -109,8 +94,8 @@ impl TestRun {
     pub(super) fn line(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
         let bytes = line.text;
         let took = match bytes.first() {
-            Some(b'=') => self.control(line),
-            Some(b'-' | b' ') => self.result(line, bytes),
+            Some(b'=') => self.control(line, seen, out),
+            Some(b'-' | b' ') => self.result(line, seen, out),
             Some(b'o' | b'F' | b'?') if package_line(bytes).is_some() => {
                 self.package_line(line, seen, out);
                 return Took::Yes;
@@ -125,8 +110,8 @@ impl TestRun {
         if took != Took::No {
             return took;
         }
-        if self.ending && !bytes.is_empty() && !self.verbose_continues(bytes) {
-            // a binary that was run by hand: PASS or FAIL, and then something else
+        if self.ending && (bytes.starts_with(b"go: ") || bytes.starts_with(b"# ")) {
+            // a binary that was run by hand: PASS or FAIL, and then the go command
             self.flush(None, seen, out);
             return Took::No;
         }
@@ -134,17 +119,8 @@ impl TestRun {
             return self.glued_first(line);
         }
         self.glued(line);
-        if let Some(crash) = &mut self.crash
-            && bytes == b"running tests:"
-        {
-            // at the margin up to Go 1.22
-            crash.listing = true;
-        }
-        if let Some(crash) = &mut self.crash
-            && crash.test.is_none()
-            && has(bytes, "[recovered")
-        {
-            crash.test = last_failed(&self.cases);
+        if let Some(crash) = &mut self.crash {
+            crash.more(bytes, &self.cases);
         }
         if self.is_bare_crash() && bytes.starts_with(b"go: ") {
             self.flush(None, seen, out);
@@ -177,67 +153,12 @@ impl TestRun {
             }
             return;
         }
-        block.give_out(name, failed, seen, out);
-    }
-
-    fn give_out(self, package: Option<&str>, failed: bool, seen: &mut Seen, out: &mut Vec<Event>) {
-        let crash_test = self.crash.as_ref().and_then(|crash| crash.test.clone());
-        let any_raced = self.cases.iter().any(|case| case.raced);
-        let parents: HashSet<&str> =
-            self.cases.iter().filter(|c| c.status == CaseStatus::Fail).flat_map(|c| ancestors(&c.name)).collect();
-        let mut told = false;
-        let mut failures = Vec::new();
-        for case in &self.cases {
-            if case.status != CaseStatus::Fail || !failed {
-                continue;
-            }
-            let crashed =
-                self.crash.as_ref().is_some_and(|crash| !crash.timeout) && crash_test.as_deref() == Some(&case.name);
-            let leaf = !parents.contains(case.name.as_str());
-            if crashed || !leaf {
-                told |= crashed;
-                continue;
-            }
-            let class =
-                if case.raced || (self.race && !any_raced) { FailureClass::TestRace } else { FailureClass::TestFailed };
-            told = true;
-            failures.push((case.at, test_failure(class, package, Some(case.name.clone()), None)));
-        }
-        drop(parents);
-        for case in self.cases {
-            if case.status == CaseStatus::Fail && !failed {
-                continue;
-            }
-            let (package, name) = (package.map(str::to_owned), case.name);
-            out.push(case.at.event(EventKind::TestCase {
-                package,
-                name,
-                status: case.status,
-                elapsed_seconds: case.elapsed,
-            }));
-        }
-        if let Some(crash) = self.crash.filter(|_| failed) {
-            let class = if crash.timeout {
-                FailureClass::TestTimeout
-            } else if crash.message.starts_with("signal: ") {
-                FailureClass::TestExit
-            } else {
-                FailureClass::TestPanic
-            };
-            failures.push((crash.at, test_failure(class, package, crash.test, Some(crash.message))));
-        } else if self.race && failed && !told {
-            let at = At { time: None, offset: self.first.unwrap_or(0), lines: 1 };
-            failures.push((at, test_failure(FailureClass::TestRace, package, None, None)));
-        }
-        for (at, failure) in failures {
-            if seen.first_failure(&failure) {
-                out.push(at.event(EventKind::Failure(Box::new(failure))));
-            }
-        }
+        let ended = Ended { cases: block.cases, crash: block.crash, race: block.race, first: block.first };
+        give_out(ended, name, failed, seen, out);
     }
 
     /// `=== RUN   Name` and its kin.
-    fn control(&mut self, line: &Line<'_>) -> Took {
+    fn control(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
         let bytes = line.text;
         if bytes.starts_with(b"==================") {
             return if self.active { Took::Quiet } else { Took::No };
@@ -248,6 +169,7 @@ impl TestRun {
         if name.is_empty() || !matches!(verb, b"RUN" | b"PAUSE" | b"CONT" | b"NAME" | b"ATTR" | b"ARTIFACTS") {
             return Took::No;
         }
+        self.another(seen, out);
         self.open(line);
         match verb {
             b"RUN" => self.run(name),
@@ -273,7 +195,8 @@ impl TestRun {
     }
 
     /// `--- PASS: Name (0.00s)`, indented for subtests.
-    fn result(&mut self, line: &Line<'_>, bytes: &[u8]) -> Took {
+    fn result(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
+        let bytes = line.text;
         let indented = bytes.trim_ascii_start();
         let Some(rest) = indented.strip_prefix(b"--- ") else {
             return self.log_line(bytes);
@@ -283,6 +206,7 @@ impl TestRun {
             return Took::Yes;
         }
         let Some((status, name, elapsed)) = case_line(rest) else { return Took::No };
+        self.another(seen, out);
         self.open(line);
         let depth = bytes.len() - indented.len();
         let twice = depth > 0 && self.cases.last().is_some_and(|last| last.name.as_bytes() == name);
@@ -305,7 +229,8 @@ impl TestRun {
             return;
         }
         let raced = self.verbose && status == CaseStatus::Fail && self.runs.remove(&hash(&[b"race", name]));
-        self.cases.push(Case { name: text(name), status, elapsed, at: At::of(line), raced });
+        let log = self.logs.remove(&hash(&[name]));
+        self.cases.push(Case { name: text(name), status, elapsed, at: At::of(line), raced, log });
     }
 
     /// What a test logs: only the words of the race detector matter.
@@ -322,21 +247,36 @@ impl TestRun {
             self.race = true;
             return Took::Yes;
         }
+        self.logged(bytes);
         self.glued_bytes(bytes);
         Took::Quiet
+    }
+
+    /// Keeps the first position that the current test, or without -v the test that failed last, logs.
+    fn logged(&mut self, bytes: &[u8]) {
+        if !bytes.starts_with(b"    ") {
+            return;
+        }
+        let Some(found) = position(bytes.trim_ascii_start()) else { return };
+        if found.column.is_some() || !found.file.ends_with(b".go") {
+            return;
+        }
+        let log =
+            || Box::new(Log { file: text(found.file), line: found.line, message: bounded_text(found.body, 1024) });
+        if self.verbose {
+            let key = hash(&[&self.current]);
+            if self.logs.len() < LOGS && !self.logs.contains_key(&key) {
+                self.logs.insert(key, log());
+            }
+        } else if let Some(case) = self.cases.last_mut() {
+            case.log.get_or_insert_with(log);
+        }
     }
 
     /// Package lines that begin with a TAB (-cover of a package without tests), and the list of a timeout.
     fn tabbed(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
         if let Some(crash) = &mut self.crash {
-            let item = line.text.trim_ascii();
-            if item == b"running tests:" {
-                crash.listing = true;
-            } else if crash.test.is_none() && has(item, "[recovered") {
-                crash.test = last_failed(&self.cases);
-            } else if crash.listing && crash.test.is_none() {
-                crash.test = word(item).map(|(name, _)| text(name));
-            }
+            crash.more(line.text, &self.cases);
             return Took::Yes;
         }
         if let Some((package, coverage, rest)) = no_tests_line(line.text) {
@@ -441,7 +381,8 @@ impl TestRun {
         let fresh = !self.active;
         self.open(line);
         let message = bounded_text(bytes, 1024);
-        self.crash = Some(Crash { at: At::of(line), message, test, timeout, listing: false, exited: signal && fresh });
+        let timeout = timeout.then(Running::default);
+        self.crash = Some(Crash { at: At::of(line), message, test, timeout, exited: signal && fresh });
         Took::Yes
     }
 
@@ -519,9 +460,11 @@ impl TestRun {
         }
     }
 
-    /// Whether a line after PASS or FAIL still belongs to the block.
-    fn verbose_continues(&self, bytes: &[u8]) -> bool {
-        bytes.starts_with(b"coverage: ") || bytes.starts_with(b"testing: ") || self.crash.is_some()
+    /// A result after PASS or FAIL without a package line between: the block was that of a binary run by hand.
+    fn another(&mut self, seen: &mut Seen, out: &mut Vec<Event>) {
+        if self.ending && self.crash.is_none() {
+            self.flush(None, seen, out);
+        }
     }
 
     fn open(&mut self, line: &Line<'_>) {
@@ -529,142 +472,4 @@ impl TestRun {
         self.ending = false;
         self.first.get_or_insert(line.offset);
     }
-}
-
-/// The last case that failed: the one that a recovered panic belongs to.
-fn last_failed(cases: &[Case]) -> Option<String> {
-    cases.last().filter(|case| case.status == CaseStatus::Fail).map(|case| case.name.clone())
-}
-
-/// `a/b/c` -> `a/b`, `a`.
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
-}
-
-/// Whether the line begins the text of a crash; `Some(true)` for a test timeout.
-fn crash_text(bytes: &[u8]) -> Option<bool> {
-    if let Some(rest) = bytes.strip_prefix(b"panic: ") {
-        return Some(rest.starts_with(b"test timed out after "));
-    }
-    if bytes.starts_with(b"*** Test killed") {
-        return Some(true);
-    }
-    let begins = [
-        &b"fatal error: "[..],
-        b"signal: ",
-        b"SIGSEGV: ",
-        b"SIGABRT: ",
-        b"SIGQUIT: ",
-        b"SIGBUS: ",
-        b"SIGILL: ",
-        b"SIGFPE: ",
-        b"SIGTRAP: ",
-        b"unexpected fault address ",
-    ];
-    begins.iter().any(|begin| bytes.starts_with(begin)).then_some(false)
-}
-
-fn test_failure(class: FailureClass, package: Option<&str>, test: Option<String>, message: Option<String>) -> Failure {
-    let mut failure = Failure::new(class);
-    failure.package = package.map(str::to_owned);
-    failure.test = test;
-    failure.message = message;
-    failure
-}
-
-/// A crash outside any test block: a program that was run.
-fn emit_crash(crash: Crash, seen: &mut Seen, out: &mut Vec<Event>) {
-    let class = match crash.message.as_str() {
-        "signal: interrupt" => FailureClass::Interrupted,
-        _ => FailureClass::ProgramCrashed,
-    };
-    let failure = test_failure(class, None, None, Some(crash.message));
-    if seen.first_failure(&failure) {
-        out.push(crash.at.event(EventKind::Failure(Box::new(failure))));
-    }
-}
-
-/// `PASS: Name (0.00s)`.
-fn case_line(rest: &[u8]) -> Option<(CaseStatus, &[u8], Option<f64>)> {
-    let (status, rest) = match rest.get(..6)? {
-        b"PASS: " => (CaseStatus::Pass, rest.get(6..)?),
-        b"FAIL: " => (CaseStatus::Fail, rest.get(6..)?),
-        b"SKIP: " => (CaseStatus::Skip, rest.get(6..)?),
-        _ => return None,
-    };
-    if rest.starts_with(b"Benchmark") && !rest.contains(&b' ') {
-        // a benchmark prints no time; its name may carry GOMAXPROCS
-        let name = rsplit_once(rest, b"-").filter(|(_, procs)| number(procs).is_some()).map_or(rest, |(name, _)| name);
-        return Some((status, name, None));
-    }
-    let (name, elapsed) = rsplit_once(rest, b" (")?;
-    let elapsed = float(elapsed.strip_suffix(b"s)")?)?;
-    (!name.is_empty() && !name.contains(&b' ')).then_some((status, name, Some(elapsed)))
-}
-
-/// A result line of a package.
-#[derive(Debug)]
-struct PackageLine<'a> {
-    package: &'a [u8],
-    status: PackageStatus,
-    cached: bool,
-    elapsed: Option<f64>,
-    coverage: Option<f64>,
-}
-
-fn package_line(bytes: &[u8]) -> Option<PackageLine<'_>> {
-    let (status, rest) = if let Some(rest) = bytes.strip_prefix(b"ok  \t") {
-        (PackageStatus::Pass, rest)
-    } else if let Some(rest) = bytes.strip_prefix(b"FAIL\t") {
-        (PackageStatus::Fail, rest)
-    } else {
-        (PackageStatus::NoTestFiles, bytes.strip_prefix(b"?   \t")?)
-    };
-    let end = rest.iter().position(|b| matches!(b, b'\t' | b' ')).unwrap_or(rest.len());
-    let (package, behind) = (rest.get(..end)?, rest.get(end..)?);
-    // a directory that cannot be loaded is named as it was on the command line
-    if !is_import_path(package)
-        && !package.starts_with(b"./")
-        && !package.starts_with(b"../")
-        && !package.starts_with(b"/")
-    {
-        return None;
-    }
-    let behind = behind.trim_ascii();
-    let status = match (status, behind) {
-        (PackageStatus::Fail, b"[build failed]") => PackageStatus::BuildFailed,
-        (PackageStatus::Fail, b"[setup failed]") => PackageStatus::SetupFailed,
-        (PackageStatus::NoTestFiles, note) if !note.starts_with(b"[no test files]") => return None,
-        (status, _) => status,
-    };
-    let time = behind.split(|b| matches!(b, b'\t' | b' ')).next().unwrap_or_default();
-    let elapsed = time.strip_suffix(b"s").and_then(float);
-    let cached = time == b"(cached)";
-    if matches!(status, PackageStatus::Pass | PackageStatus::Fail) && elapsed.is_none() && !cached {
-        return None;
-    }
-    Some(PackageLine { package, status, cached, elapsed, coverage: coverage(behind) })
-}
-
-/// `coverage: 66.7% of statements`.
-fn coverage(bytes: &[u8]) -> Option<f64> {
-    let (_, rest) = split_once(bytes, b"coverage: ")?;
-    let (percent, _) = split_once(rest, b"% of statements")?;
-    float(percent)
-}
-
-/// `\tP\t\tcoverage: 0.0% of statements`, or without text and newline: package, coverage, what is glued to it.
-fn no_tests_line(bytes: &[u8]) -> Option<(&[u8], Option<f64>, &[u8])> {
-    let rest = bytes.strip_prefix(b"\t")?;
-    let (package, behind) = split_once(rest, b"\t\t")?;
-    if !is_import_path(package) {
-        return None;
-    }
-    if !behind.starts_with(b"coverage: ") {
-        return Some((package, None, behind));
-    }
-    let glued =
-        [&b"ok  \t"[..], b"FAIL\t", b"?   \t", b"\t"].iter().find_map(|next| memchr::memmem::find(behind, next));
-    let rest = glued.and_then(|at| behind.get(at..)).unwrap_or_default();
-    Some((package, coverage(behind), rest))
 }
