@@ -21,12 +21,14 @@ mod encode;
 mod health;
 mod lane;
 mod queue;
+mod sdk;
 pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 mod transport;
 
 pub(crate) use counts::{DropReason, FailureReason, Report, Signal, SignalReport};
+pub(crate) use sdk::sdk_exporter;
 pub(crate) use settings::{Explicit, Off, Resolved, Settings, SettingsError};
 pub(crate) use transport::StartError;
 
@@ -52,6 +54,22 @@ pub(crate) struct Left {
     pub(crate) logs: u64,
 }
 
+/// One request that ended, for whoever watches the exporter at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestEnded {
+    /// What it carried.
+    pub(crate) signal: Signal,
+    /// How many records.
+    pub(crate) records: u64,
+    /// From its start to its answer, or to when it was given up.
+    pub(crate) took: Duration,
+    /// `None`: the backend took all of it.
+    pub(crate) failure: Option<FailureReason>,
+}
+
+/// Is told of each request; it must be quick, because it is called where requests are settled.
+pub(crate) type Observer = Arc<dyn Fn(RequestEnded) + Send + Sync>;
+
 impl Exporter {
     /// Reads certificates and secrets and starts a task for each signal, on the runtime it is called from. Connects
     /// when there is something to send: a backend that is away is no error.
@@ -63,6 +81,16 @@ impl Exporter {
         let traces = settings.traces.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
         let logs = settings.logs.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
         Ok(Self { traces, logs, tasks })
+    }
+
+    /// Tells `observer` of each request from now on. The first observer stays.
+    pub(crate) fn observe(&self, observer: &Observer) {
+        if let Some(lane) = &self.traces {
+            lane.observe(Arc::clone(observer));
+        }
+        if let Some(lane) = &self.logs {
+            lane.observe(Arc::clone(observer));
+        }
     }
 
     /// Queues what is to be exported. Never waits.

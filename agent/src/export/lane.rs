@@ -6,7 +6,7 @@
 //! under one reason; the lock is never held across an await.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -21,6 +21,7 @@ use super::health::Health;
 use super::queue::Queue;
 use super::settings::{Limits, SignalSettings};
 use super::transport::{Answer, Transport};
+use super::{Observer, RequestEnded};
 use crate::builds::build::Attributes;
 
 /// One signal's state, shared by those who add, those who wait and the one task that sends.
@@ -32,6 +33,7 @@ pub(super) struct Lane<R: Record> {
     work: Notify,
     /// A batch left the queue.
     progress: Notify,
+    observer: OnceLock<Observer>,
 }
 
 struct State<R: Record> {
@@ -53,8 +55,13 @@ impl<R: Record> Lane<R> {
             health: Health::new(R::SIGNAL, settings.shown_url()),
             resume_at: None,
         };
-        let (work, progress) = (Notify::new(), Notify::new());
-        Self { state: Mutex::new(state), counts: Counts::default(), limits, work, progress }
+        let (work, progress, observer) = (Notify::new(), Notify::new(), OnceLock::new());
+        Self { state: Mutex::new(state), counts: Counts::default(), limits, work, progress, observer }
+    }
+
+    /// Tells `observer` of each request from now on. The first observer stays.
+    pub(super) fn observe(&self, observer: Observer) {
+        self.observer.get_or_init(|| observer);
     }
 
     /// Adds records. Never waits: when the queue is full its oldest batches make room, and are counted.
@@ -205,7 +212,7 @@ struct Sender<R: Record> {
     /// At most `Limits::concurrency` of them.
     requests: JoinSet<Option<Answer>>,
     /// What each request carries: a request that panics must not take its batch with it.
-    batches: HashMap<Id, Batch>,
+    batches: HashMap<Id, (Batch, Instant)>,
 }
 
 impl<R: Record> Sender<R> {
@@ -227,7 +234,7 @@ impl<R: Record> Sender<R> {
     fn send(&mut self, batch: Batch) {
         let answer = tokio::time::timeout(self.timeout, self.transport.clone().send(batch.payload.clone()));
         let request = self.requests.spawn(async { answer.await.ok() });
-        self.batches.insert(request.id(), batch);
+        self.batches.insert(request.id(), (batch, Instant::now()));
     }
 
     fn ended(&mut self, ended: Result<(Id, Option<Answer>), JoinError>) {
@@ -239,11 +246,22 @@ impl<R: Record> Sender<R> {
             }
             Err(error) => (error.id(), unreadable()),
         };
-        if let Some(batch) = self.batches.remove(&id) {
+        if let Some((batch, begun)) = self.batches.remove(&id) {
             self.lane.counts.request();
+            self.observed(&batch, begun, &answer);
             self.settle(batch, answer);
             self.lane.progress.notify_waiters();
         }
+    }
+
+    fn observed(&self, batch: &Batch, begun: Instant, answer: &Answer) {
+        let Some(observer) = self.lane.observer.get() else { return };
+        let failure = match answer {
+            Answer::Taken { rejected: 0, .. } => None,
+            Answer::Taken { .. } => Some(FailureReason::Partial),
+            Answer::Again { reason, .. } | Answer::Refused { reason, .. } => Some(*reason),
+        };
+        observer(RequestEnded { signal: R::SIGNAL, records: batch.records, took: begun.elapsed(), failure });
     }
 
     fn settle(&mut self, batch: Batch, answer: Answer) {

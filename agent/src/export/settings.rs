@@ -157,7 +157,7 @@ impl Default for Limits {
             queue_bytes: 16 << 20,
             queue_records: 100_000,
             batch_records: 2_048,
-            batch_bytes: 3 << 20,
+            batch_bytes: 2 << 20,
             linger: Duration::from_millis(100),
             concurrency: 4,
             backoff_first: Duration::from_millis(500),

@@ -17,6 +17,7 @@ mod delivery;
 mod limits;
 #[path = "../../tests/support/otlp_receiver.rs"]
 mod otlp_receiver;
+mod own_spans;
 mod tls;
 
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];

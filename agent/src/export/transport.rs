@@ -91,13 +91,11 @@ pub(super) enum Transport {
 impl Transport {
     /// Reads certificates and secrets, connects nothing yet.
     pub(super) fn new(settings: &SignalSettings, signal: Signal) -> Result<Self, StartError> {
-        // the first one installed stays; there is no other in this program
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let headers = secrets::headers(settings)?;
-        let tls = secrets::tls(settings)?;
         match settings.protocol {
-            Protocol::Grpc => grpc::Grpc::new(settings, signal, headers, tls).map(|grpc| Self::Grpc(Box::new(grpc))),
-            Protocol::HttpProtobuf => http::Http::new(settings, signal, headers, tls).map(Self::Http),
+            Protocol::Grpc => grpc(settings, signal).map(|grpc| Self::Grpc(Box::new(grpc))),
+            Protocol::HttpProtobuf => {
+                http_client(settings).map(|client| Self::Http(http::Http::new(settings, signal, client)))
+            }
         }
     }
 
@@ -117,6 +115,23 @@ impl Transport {
             Self::Http(_) => {}
         }
     }
+}
+
+/// The gRPC connection that the settings describe.
+pub(super) fn grpc(settings: &SignalSettings, signal: Signal) -> Result<grpc::Grpc, StartError> {
+    install_ring();
+    grpc::Grpc::new(settings, signal, secrets::headers(settings)?, secrets::tls(settings)?)
+}
+
+/// The HTTP client that the settings describe.
+pub(super) fn http_client(settings: &SignalSettings) -> Result<reqwest::Client, StartError> {
+    install_ring();
+    http::client(settings, secrets::headers(settings)?, secrets::tls(settings)?)
+}
+
+fn install_ring() {
+    // the first one installed stays; there is no other in this program
+    let _installed = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// What the body of a good answer means.

@@ -147,7 +147,7 @@ async fn a_burst_of_large_spans_is_split_into_requests_under_four_mebibytes() {
         assert_eq!(exporter.flush(MINUTE).await, super::super::Left::default());
         assert_eq!(ids(&receiver), (1..=300).collect::<Vec<_>>());
         let sizes: Vec<_> = receiver.seen().iter().map(otlp_receiver::Seen::bytes).collect();
-        assert!(sizes.len() >= 10 && sizes.iter().all(|size| *size <= 3 << 20), "{sizes:?}");
+        assert!(sizes.len() >= 10 && sizes.iter().all(|size| *size <= 2 << 20), "{sizes:?}");
     }
 }
 

@@ -58,6 +58,11 @@ impl Grpc {
         Ok(Self { endpoint, channel, path, signal, headers, compression: settings.compression })
     }
 
+    /// The connection and the headers of requests, for the SDK.
+    pub(in crate::export) fn parts(self) -> (Channel, HeaderMap) {
+        (self.channel, self.headers)
+    }
+
     pub(super) fn reconnect(&mut self) {
         self.channel = self.endpoint.connect_lazy();
     }

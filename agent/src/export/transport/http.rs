@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use flate2::write::GzEncoder;
 use prost::bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Response, StatusCode, Url};
 
@@ -31,40 +31,33 @@ pub(in crate::export) struct Http {
     compression: Compression,
 }
 
+/// A client that connects as the settings say, and follows no redirect.
+pub(super) fn client(settings: &SignalSettings, headers: HeaderMap, tls: Tls) -> Result<Client, StartError> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(headers)
+        .redirect(Policy::none())
+        .http1_only()
+        .timeout(settings.timeout);
+    let client = with_tls(builder, settings, tls).and_then(ClientBuilder::build);
+    client.map_err(|error| StartError::Setup { url: settings.shown_url(), problem: with_causes(&error.without_url()) })
+}
+
 impl Http {
-    pub(super) fn new(
-        settings: &SignalSettings,
-        signal: Signal,
-        mut headers: HeaderMap,
-        tls: Tls,
-    ) -> Result<Self, StartError> {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        if settings.compression == Compression::Gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .default_headers(headers)
-            .redirect(Policy::none())
-            .http1_only()
-            .connect_timeout(settings.timeout);
-        let client = with_tls(builder, settings, tls).and_then(ClientBuilder::build);
-        let client = client.map_err(|error| StartError::Setup {
-            url: settings.shown_url(),
-            problem: with_causes(&error.without_url()),
-        })?;
-        Ok(Self { client, url: settings.url.clone(), signal, compression: settings.compression })
+    pub(super) fn new(settings: &SignalSettings, signal: Signal, client: Client) -> Self {
+        Self { client, url: settings.url.clone(), signal, compression: settings.compression }
     }
 
     pub(super) async fn send(self, payload: Bytes) -> Answer {
-        let body = match self.compression {
-            Compression::None => payload,
+        let request = self.client.post(self.url).header(CONTENT_TYPE, "application/x-protobuf");
+        let request = match self.compression {
+            Compression::None => request.body(payload),
             Compression::Gzip => match gzip(&payload) {
-                Ok(body) => body,
+                Ok(body) => request.header(CONTENT_ENCODING, "gzip").body(body),
                 Err(error) => return refused(FailureReason::Rejected, &error.to_string()),
             },
         };
-        match self.client.post(self.url).body(body).send().await {
+        match request.send().await {
             Ok(response) => meaning(self.signal, response).await,
             Err(error) => lost(error),
         }
@@ -120,7 +113,11 @@ async fn meaning(signal: Signal, response: Response) -> Answer {
 /// The connection failed before an answer came.
 fn lost(error: reqwest::Error) -> Answer {
     let error = error.without_url();
-    let reason = if failed_in_tls(&error) { FailureReason::Tls } else { FailureReason::Unreachable };
+    let reason = match () {
+        () if failed_in_tls(&error) => FailureReason::Tls,
+        () if error.is_timeout() => FailureReason::Timeout,
+        () => FailureReason::Unreachable,
+    };
     again(reason, None, &with_causes(&error))
 }
 
