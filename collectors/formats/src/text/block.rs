@@ -69,7 +69,11 @@ impl Block {
     /// `# [P]`, `# [pkg-config ...]`, `# pkg-config ...` under the header. Says whether the line is one of these.
     pub(super) fn subheader(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> bool {
         let Some(rest) = line.text.strip_prefix(b"# ") else { return false };
-        if rest.starts_with(b"pkg-config") || rest.starts_with(b"[pkg-config") {
+        if rest.starts_with(b"pkg-config")
+            || rest.starts_with(b"[pkg-config")
+            || has(rest, " --cflags ")
+            || has(rest, " --libs ")
+        {
             self.fail(FailureClass::CgoError, None, At::of(line), rest, seen, out);
             return true;
         }
