@@ -6,9 +6,11 @@
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
 mod config;
+mod explain;
 mod output;
 mod parse;
 mod reading;
+mod style;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,7 +20,7 @@ use clap::{ArgMatches, Args};
 pub(crate) use output::Error;
 
 /// The subcommands, in the order of the help.
-const COMMANDS: &[Row] = &[row::<parse::Parse>(), row::<config::ConfigCommand>()];
+const COMMANDS: &[Row] = &[row::<explain::Explain>(), row::<parse::Parse>(), row::<config::ConfigCommand>()];
 
 const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether what is built is what it should be";
 
@@ -34,6 +36,13 @@ pub(crate) enum Exit {
     Ok,
     /// 1: it ran, and found a failure or could not do a part of its work. The reason has been said.
     Failed,
+}
+
+impl Exit {
+    /// The worse of both.
+    fn or(self, other: Self) -> Self {
+        if self == Self::Ok { other } else { self }
+    }
 }
 
 /// A subcommand: its arguments and what it does with them.
