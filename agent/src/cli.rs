@@ -5,11 +5,14 @@
 //!
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
+mod completions;
 mod config;
 mod explain;
+mod man;
 mod output;
 mod parse;
 mod reading;
+mod replay;
 mod style;
 
 use std::ffi::OsString;
@@ -20,7 +23,14 @@ use clap::{ArgMatches, Args};
 pub(crate) use output::Error;
 
 /// The subcommands, in the order of the help.
-const COMMANDS: &[Row] = &[row::<explain::Explain>(), row::<parse::Parse>(), row::<config::ConfigCommand>()];
+const COMMANDS: &[Row] = &[
+    row::<explain::Explain>(),
+    row::<parse::Parse>(),
+    row::<replay::Replay>(),
+    row::<config::ConfigCommand>(),
+    row::<completions::Completions>(),
+    row::<man::Man>(),
+];
 
 const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether what is built is what it should be";
 

@@ -2,19 +2,15 @@
 //!
 //! Arguments, then a command, then an exit code; the rest is in the rooms below.
 
-mod cli;
-mod config;
-
 #[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that calls this lands next"))]
 mod builds;
-
-#[expect(dead_code, unused_imports, reason = "the house is being built: the loop that uses the exporter lands next")]
+mod cli;
+mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that uses it lands next"))]
 mod export;
-
+mod logging;
 #[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that uses it lands next"))]
 mod self_telemetry;
-
-#[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that uses it lands next"))]
 mod wiring;
 
 use std::process::ExitCode;

@@ -4,10 +4,11 @@
 //! is no failure.
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
-use crate::export::SettingsError;
+use crate::export::{Off, SettingsError, StartError};
 
 /// The shape of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,6 +34,18 @@ pub(crate) enum Error {
     /// The configuration of the export has one.
     #[error(transparent)]
     Export(#[from] SettingsError),
+    /// A file that the configuration of the export names cannot be used.
+    #[error(transparent)]
+    ExportFile(#[from] StartError),
+    /// Telemetry was to be sent, and there is nowhere to send it.
+    #[error("nothing can be sent: {0}")]
+    NothingToExportTo(Off),
+    /// A file that the command makes cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    CannotWrite { path: PathBuf, error: io::Error },
+    /// The operating system refuses what every program needs.
+    #[error("cannot start: {0}")]
+    NoRuntime(#[source] io::Error),
 }
 
 impl Error {
@@ -46,11 +59,11 @@ impl Error {
                 ExitCode::from(code)
             }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Self::Output(_) => {
+            Self::Output(_) | Self::CannotWrite { .. } | Self::NoRuntime(_) => {
                 complain(&self);
                 ExitCode::from(1)
             }
-            Self::Config(_) | Self::Export(_) => {
+            Self::Config(_) | Self::Export(_) | Self::ExportFile(_) | Self::NothingToExportTo(_) => {
                 complain(&self);
                 ExitCode::from(2)
             }

@@ -129,16 +129,22 @@ fn cut(text: &str, columns: usize) -> String {
 /// Cut into lines between words.
 fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().flat_map(|word| pieces(word, columns)) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            Some(_) | None => lines.push(word.to_owned()),
+            Some(_) | None => lines.push(word),
         }
     }
     lines
+}
+
+/// A word that is wider than a line, in parts that are not.
+fn pieces(word: &str, columns: usize) -> Vec<String> {
+    let chars: Vec<_> = word.chars().collect();
+    chars.chunks(columns.max(1)).map(|piece| piece.iter().collect()).collect()
 }
 
 /// `1.2s`, `3m05s`: as exact as a person wants it.

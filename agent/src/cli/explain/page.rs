@@ -105,7 +105,9 @@ fn heading(build: &BuildSummary, page: &mut Page) {
         BuildOutcome::Failed => (BAD, "✗ "),
         BuildOutcome::Ok => (GOOD, "✓ "),
     };
-    page.line(0, &[(style, mark), (NAME, command), (FAINT, took.as_deref().unwrap_or_default())]);
+    let unsure = if build.command.is_none() { "  (the log does not show the command)" } else { "" };
+    let took = took.as_deref().unwrap_or_default();
+    page.line(0, &[(style, mark), (NAME, command), (FAINT, took), (FAINT, unsure)]);
 }
 
 /// The failures of one class.
@@ -193,7 +195,7 @@ fn place(failure: &Failure, message_lines: usize, page: &mut Page) {
     }
     let message = failure.message.as_deref().unwrap_or_default();
     for line in message.lines().filter(|line| !line.trim().is_empty()).take(message_lines) {
-        page.line(6, &[(FAINT, line.trim_end())]);
+        page.wrapped(6, "", FAINT, line);
     }
     if message_lines > 1 {
         let verifier = failure.verifier.as_deref().unwrap_or("expected");
@@ -219,10 +221,8 @@ fn what_it_is(failure: &Failure) -> Vec<String> {
         None => module.clone(),
     });
     let status = failure.status.map(|status| format!("HTTP {status}"));
-    let host = failure.host.clone().filter(|_| failure.url.is_none());
-    let parts = [&failure.test, &failure.package, &failure.variable, &failure.path, &failure.url];
-    let parts = parts.into_iter().cloned().flatten();
-    module.into_iter().chain(parts).chain(host).chain(status).collect()
+    let parts = [&failure.test, &failure.package, &failure.variable, &failure.path, &failure.host];
+    module.into_iter().chain(parts.into_iter().flatten().cloned()).chain(status).collect()
 }
 
 /// Tests, packages, what was slow, downloads: a line each, where there is something to say.
@@ -236,7 +236,8 @@ fn facts(build: &BuildSummary, page: &mut Page) {
         });
         names.collect::<Vec<_>>().join(", ")
     };
-    let downloads = listed(&[(build.downloads_total, ""), (build.downloads_failed, "failed")]);
+    let modules = if build.downloads_total == 1 { "module" } else { "modules" };
+    let downloads = listed(&[(build.downloads_total, modules), (build.downloads_failed, "of them failed")]);
     let requests = build.requests.iter().take(3).map(|it| {
         let failed = if it.failed > 0 { format!(", {} failed", it.failed) } else { String::new() };
         format!("{} {} ({}{failed})", it.requests, it.host, style::seconds(it.seconds))
@@ -264,7 +265,7 @@ fn facts(build: &BuildSummary, page: &mut Page) {
             ]),
         ),
         ("slowest", slow(&build.slowest_packages)),
-        ("", slow(&build.slowest_tests)),
+        ("slow tests", slow(&build.slowest_tests)),
         ("downloads", downloads),
         ("toolchains", build.toolchain_downloads.join(", ")),
         ("requests", requests.collect::<Vec<_>>().join(", ")),
@@ -277,5 +278,5 @@ fn facts(build: &BuildSummary, page: &mut Page) {
 /// `3 passed, 1 failed`: the counts that are not 0.
 fn listed(counts: &[(u64, &str)]) -> String {
     let shown = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    shown.map(|it| it.trim_end().to_owned()).collect::<Vec<_>>().join(", ")
+    shown.collect::<Vec<_>>().join(", ")
 }
