@@ -95,7 +95,8 @@ fn string_sequence(text: &[u8]) -> usize {
 
 /// Takes a GitLab section marker off the end of what has been copied. Says whether there was one.
 fn drop_section_marker(copied: &mut Vec<u8>) -> bool {
-    const LONGEST: usize = 1024;
+    /// In bytes; the name and options of a section.
+    const LONGEST: usize = 256;
     let from = copied.len().saturating_sub(LONGEST);
     let tail = copied.get(from..).unwrap_or_default();
     let Some(at) = memmem::rfind(tail, b"section_") else { return false };
