@@ -1,4 +1,5 @@
 //! Hostile JSON: what the parser holds of it stays within 32 MiB a stream. One test a process, for it measures that.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![cfg(target_os = "linux")]
 
 use gobeacon_formats::{Event, Parser};

@@ -1,4 +1,5 @@
 //! Recorded JSON output of seven Go versions, and the events that it gives.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 
