@@ -134,7 +134,7 @@ fn install_ring() {
     let _installed = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// What the body of a good answer means.
+/// What the body of an answer means whose status is good. One that cannot be decoded does not unmake the status.
 fn taken(signal: Signal, body: &[u8]) -> Answer {
     let partial = match signal {
         Signal::Traces => ExportTraceServiceResponse::decode(body)
@@ -143,15 +143,11 @@ fn taken(signal: Signal, body: &[u8]) -> Answer {
             response.partial_success.map(|partial| (partial.rejected_log_records, partial.error_message))
         }),
     };
-    match partial.map(Option::unwrap_or_default) {
-        Ok((rejected, message)) => {
-            Answer::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(&message) }
-        }
-        Err(_) => Answer::Refused {
-            reason: FailureReason::BadAnswer,
-            message: "the answer is not that of an OTLP receiver: check the endpoint".to_owned(),
-        },
-    }
+    let (rejected, message) = match partial {
+        Ok(partial) => partial.unwrap_or_default(),
+        Err(_) => (0, "the answer is not that of an OTLP receiver: check the endpoint".to_owned()),
+    };
+    Answer::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(&message) }
 }
 
 /// Whether the request failed in the TLS handshake, told by the errors beneath it.

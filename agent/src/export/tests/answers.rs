@@ -169,6 +169,23 @@ async fn an_answer_that_is_none_of_otlp_is_counted_and_harms_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_good_status_is_a_success_whatever_small_receivers_answer_with() {
+    let table = [
+        Answer::Raw(200, vec![], ""),
+        Answer::Raw(204, vec![], ""),
+        Answer::Raw(200, vec![("content-type", "text/plain")], "ok"),
+        Answer::Raw(202, vec![("content-type", "application/json")], "{\"partialSuccess\":{}}"),
+        Answer::Raw(200, vec![("content-type", "application/x-protobuf")], "\u{7f}garbage"),
+    ];
+    for answer in table {
+        let what = format!("{answer:?}");
+        let (_receiver, exporter) = after(Protocol::HttpProtobuf, answer).await;
+        let report = exporter.report().traces;
+        assert_eq!((report.requests, report.delivered), (1, 1), "{what}: {report:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_hangs_is_given_up_and_sent_again() {
     for protocol in BOTH {
         let receiver = Receiver::start();

@@ -90,12 +90,17 @@ fn gzip(payload: &[u8]) -> std::io::Result<Bytes> {
 async fn meaning(signal: Signal, response: Response) -> Answer {
     let status = response.status();
     let after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
-    let json =
-        response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let content = response.headers().get(CONTENT_TYPE).cloned();
+    let is = |kind: &[u8]| content.as_ref().is_some_and(|content| content.as_bytes().starts_with(kind));
     let body = beginning(response).await;
     if status.is_success() {
-        // a receiver may answer in JSON, though it should not: the status says enough
-        return if json { Answer::Taken { rejected: 0, message: String::new() } } else { taken(signal, &body) };
+        return match () {
+            // the page of a captive portal, or of whatever else listens there
+            () if is(b"text/html") => refused(FailureReason::BadAnswer, "the answer is a web page: check the endpoint"),
+            // a receiver may answer in JSON, though it should not: the status says enough
+            () if is(b"application/json") => Answer::Taken { rejected: 0, message: String::new() },
+            () => taken(signal, &body),
+        };
     }
     let message = format!("HTTP {status} {}", said(&body));
     match status {
