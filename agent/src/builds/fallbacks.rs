@@ -33,7 +33,7 @@ struct Refusal {
 pub(super) struct Fallback {
     pub(super) module: String,
     pub(super) from_host: String,
-    /// `direct` is the module's own repository.
+    /// The next proxy's host, or its URL where the host is the same; `direct` is the module's own repository.
     pub(super) to: String,
     pub(super) reason: FailureClass,
 }
@@ -75,7 +75,11 @@ impl Fallbacks {
             self.refusals.insert(key, refusal);
             self.number += 1;
         }
-        earlier.and_then(|refusal| self.tell(refusal, &request.host))
+        // two proxies of one host are told apart by their paths
+        let to =
+            earlier.as_ref().map(|refusal| if refusal.host == request.host { &request.base } else { &request.host });
+        let to = to.cloned().unwrap_or_default();
+        earlier.and_then(|refusal| self.tell(refusal, &to))
     }
 
     /// A version control command ended: whether it fetched what a proxy had refused.

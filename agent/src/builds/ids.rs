@@ -3,6 +3,8 @@
 //! Reading the same bytes again, after a crash or cut into other batches, gives the same ids, so what is delivered
 //! twice is one thing at the backend.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use sha2::{Digest, Sha256};
 
 use super::build::{SpanId, TraceId};
@@ -44,16 +46,11 @@ pub(crate) fn child_of(parent: SpanId, kind: &str, name: &str, ordinal: u64) -> 
     SpanId(id)
 }
 
-/// A short hash to remember a name by, 64 bits of it.
+/// A short hash to remember a name by. It never leaves the process and lasts no longer.
 pub(crate) fn remembered(parts: &[&str]) -> u64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    let mut id = [0; 8];
-    copy(&hash.finalize(), &mut id);
-    u64::from_le_bytes(id)
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The first bytes of a hash; never all zero, which W3C and OTLP call invalid.

@@ -248,7 +248,11 @@ impl OpenBuild {
             }
         }
         if matches!(stage(failure.class), Stage::Test | Stage::Exit | Stage::Vet) {
-            span = self.packages.failure(failure);
+            let (of, evicted) = self.packages.failure(failure, at, offset);
+            span = of;
+            if let Some(package) = evicted {
+                self.complete(package);
+            }
         }
         let place = self.place(span.unwrap_or(self.root), at);
         self.record(records::failure(failure, place));
@@ -257,7 +261,7 @@ impl OpenBuild {
         }
         if failure.class == FailureClass::ChecksumSumdbUnreachable && !self.sumdb_told {
             self.sumdb_told = true;
-            let why = failure.message.as_deref().and_then(|message| message.lines().next()).unwrap_or("no answer.");
+            let why = records::headline(failure).unwrap_or("no answer.");
             self.record(records::sumdb_unavailable(failure.host.as_deref(), failure.status, why, place));
             let of_text = || request::of_error(failure.message.as_deref().unwrap_or(""));
             let reason = failure.status.and_then(request::of_status).unwrap_or_else(of_text);

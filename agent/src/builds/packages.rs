@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use gobeacon_formats::{CaseStatus, Failure, FailureClass, PackageStatus, Timestamp};
 
 use super::build::SpanId;
-use super::findings::rank;
+use super::findings::{Stage, rank, stage};
 use super::times::{At, Times};
 use super::{ids, redact};
 
@@ -196,22 +196,33 @@ impl Packages {
         (flaky.filter(|first| *first).map(|_| span_id), evicted)
     }
 
-    /// A failure of a test or of a package's tests. Gives out the span that it belongs to.
-    pub(super) fn failure(&mut self, failure: &Failure) -> Option<SpanId> {
+    /// A failure of a test or of a package's tests. Gives out the span that it belongs to, and a package that had to
+    /// make room.
+    pub(super) fn failure(&mut self, failure: &Failure, at: At, offset: u64) -> (Option<SpanId>, Option<Package>) {
         let name = failure.package.as_deref().unwrap_or("");
-        let package = match self.open.get_mut(name) {
-            Some(package) => package,
-            None => self.reported.as_mut().filter(|package| package.name == name)?,
+        let mut evicted = None;
+        let package = match self.reported.as_mut().filter(|package| package.name == name) {
+            Some(reported) => reported,
+            // told before the first result of its package
+            None if !name.is_empty() && ends_a_test_binary(failure.class) => {
+                let (package, made_room) = self.package(name, at, offset);
+                evicted = made_room;
+                package
+            }
+            None => match self.open.get_mut(name) {
+                Some(package) => package,
+                None => return (None, None),
+            },
         };
         let of_test = |case: &&mut Case| case.status == CaseStatus::Fail && Some(&case.name) == failure.test.as_ref();
         if let Some(case) = package.cases.iter_mut().rev().find(of_test) {
             case.why = Some(Why::of(failure));
-            return Some(case.span_id);
+            return (Some(case.span_id), evicted);
         }
         if package.why.as_ref().is_none_or(|why| rank(failure.class) < rank(why.class)) {
             package.why = Some(Why::of(failure));
         }
-        Some(package.span_id)
+        (Some(package.span_id), evicted)
     }
 
     /// A package was reported. Gives out what is complete.
@@ -289,6 +300,11 @@ impl Packages {
         }
         self.held = self.open.values().map(|package| package.cases.len()).sum();
     }
+}
+
+/// Whether a failure of this class is of a test binary, so that a result of its package follows.
+fn ends_a_test_binary(class: FailureClass) -> bool {
+    matches!(stage(class), Stage::Test) || class == FailureClass::TestExit
 }
 
 /// A case as the log tells it.

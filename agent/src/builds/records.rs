@@ -21,7 +21,7 @@ pub(super) struct Place {
 /// `gobuild.failure`
 pub(super) fn failure(failure: &Failure, place: Place) -> LogRecord {
     let row = failure.class.row();
-    let body = match (subject(failure), failure.message.as_deref().and_then(|message| message.lines().next())) {
+    let body = match (subject(failure), headline(failure)) {
         (Some(subject), Some(message)) => format!("{subject}: {} {}", row.meaning, redact::message(message)),
         (Some(subject), None) => format!("{subject}: {}", row.meaning),
         (None, Some(message)) => format!("{} {}", row.meaning, redact::message(message)),
@@ -124,6 +124,13 @@ fn subject(failure: &Failure) -> Option<String> {
         (None, _) => None,
     };
     module.or(test).or(position).or_else(|| failure.variable.clone()).or_else(|| failure.path.clone())
+}
+
+/// The line of the message that says most: `A imports` and the like only lead to it.
+pub(super) fn headline(failure: &Failure) -> Option<&str> {
+    let message = failure.message.as_deref()?;
+    let leads = |line: &&str| line.ends_with(" imports") || line.ends_with(" imports:") || line.is_empty();
+    message.lines().map(str::trim).find(|line| !leads(line)).or_else(|| message.lines().next())
 }
 
 fn of_failure(failure: &Failure) -> Attributes {

@@ -140,8 +140,12 @@ pub(crate) fn url(text: &str) -> String {
     bounded(format!("{scheme}://{host}{path}"), MAX_WORD_BYTES)
 }
 
+/// Longest message that is read, in bytes; what is behind is cut off.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024;
+
 /// A text of several words in which URLs are redacted: messages that the go command printed.
 pub(crate) fn message(text: &str) -> String {
+    let text = cut_at_word(text, MAX_MESSAGE_BYTES);
     if !text.contains("://") {
         return text.to_owned();
     }
@@ -160,6 +164,22 @@ pub(crate) fn message(text: &str) -> String {
         clean.push_str(end);
     }
     clean
+}
+
+/// Cuts a text between two words: half a URL would not show what of it is to be taken out.
+fn cut_at_word(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = text.get(..end).unwrap_or("");
+    match head.contains("://") {
+        true => head.rfind(char::is_whitespace).and_then(|end| head.get(..end)).unwrap_or(""),
+        false => head,
+    }
 }
 
 /// Cuts a text to at most `bytes`, at a character.
@@ -229,6 +249,8 @@ mod tests {
             message("reading https://u:p@a.example/x?y=1: 403 Forbidden"),
             "reading https://a.example/x: 403 Forbidden"
         );
+        let cut = message(&format!("{} https://user:secret@a.example/", "x".repeat(MAX_MESSAGE_BYTES - 16)));
+        assert!(!cut.contains("user"), "{cut}");
         assert_eq!(message(r#"Get "https://a.example/x?go-get=1": EOF"#), r#"Get "https://a.example/x": EOF"#);
     }
 }

@@ -6,6 +6,7 @@ use gobeacon_formats::{CaseStatus, FailureClass, PackageStatus};
 
 use super::build::{Attributes, Span, SpanId, SpanKind, TraceId, Value};
 use super::downloads::{Download, HeldRequest};
+use super::findings::rank;
 use super::packages::{Case, Package, Why};
 
 /// A module download.
@@ -67,8 +68,7 @@ pub(super) fn request(trace: TraceId, request: HeldRequest) -> Span {
 pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mut Vec<Span>) {
     let by_hand = package.by_hand();
     let suite = (!by_hand).then(|| package.name.clone());
-    let worst = package.cases.iter().filter_map(|case| case.why.as_ref()).map(|why| why.class);
-    let worst = worst.min_by_key(|class| super::findings::rank(*class));
+    let worst = package.cases.iter().filter_map(|case| case.why.as_ref()).min_by_key(|why| rank(why.class)).cloned();
     for case in package.cases {
         spans.push(self::case(trace, package.span_id, suite.as_deref(), case));
     }
@@ -96,7 +96,7 @@ pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mu
         attributes.push(("gobuild.folded.tests", count(package.folded)));
     }
     let why = package.why.or(match status {
-        Some(PackageStatus::Fail) => Some(Why::class(worst.unwrap_or(FailureClass::TestFailed))),
+        Some(PackageStatus::Fail) => worst.or(Some(Why::class(FailureClass::TestFailed))),
         Some(PackageStatus::BuildFailed) => Some(Why::class(FailureClass::CompileError)),
         Some(PackageStatus::SetupFailed) => Some(Why::class(FailureClass::Unknown)),
         Some(PackageStatus::Pass | PackageStatus::NoTestFiles) | None => None,

@@ -1,5 +1,6 @@
 //! The state machine from outside: scenarios, properties, and recorded logs.
 
+mod bounds;
 mod logs;
 mod properties;
 mod scenarios;
