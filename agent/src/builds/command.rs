@@ -144,15 +144,27 @@ pub(crate) fn invocations(line: &str) -> Vec<Invocation> {
         end -= 1;
     }
     let mut found = Vec::new();
-    for command in cut(line.get(..end).unwrap_or("")) {
-        let Some(at) = command.iter().position(|word| is_go(word)) else { continue };
-        let words: Vec<String> = command.into_iter().skip(at).take(MAX_WORDS).collect();
-        found.push(Invocation { name: name_of(&words), words: redact::words(words) });
-        if found.len() == MAX_INVOCATIONS {
-            break;
+    for words in cut(line.get(..end).unwrap_or("")) {
+        match words.iter().position(|word| word == "-c").and_then(|at| words.get(at + 1)) {
+            // `bash -c 'go test ./...'`
+            Some(script) if !words.iter().any(|word| is_go(word)) => {
+                found.extend(cut(script).into_iter().filter_map(invocation));
+            }
+            Some(_) | None => found.extend(invocation(words)),
         }
     }
+    found.truncate(MAX_INVOCATIONS);
     found
+}
+
+/// The go command among these words: behind assignments and wrappers such as `env` or `time`. A directory called `go`
+/// is none.
+fn invocation(words: Vec<String>) -> Option<Invocation> {
+    let at = words.iter().position(|word| is_go(word))?;
+    let first = words.iter().take(at).all(|word| word.contains('='));
+    let words: Vec<String> = words.into_iter().skip(at).take(MAX_WORDS).collect();
+    let name = name_of(&words);
+    (first || name != UNKNOWN_NAME).then(|| Invocation { name, words: redact::words(words) })
 }
 
 /// Whether a word runs the go command: `go`, `/usr/local/go/bin/go`, `go1.22.3`, `gotip`.
@@ -238,7 +250,9 @@ mod tests {
     fn a_line_may_run_several_go_commands_or_none() {
         assert_eq!(names("cd x && go build ./... && go test ./..."), ["go build", "go test"]);
         assert_eq!(names("docker build ."), [] as [&str; 0]);
-        assert_eq!(names("sh -c 'go test'"), [] as [&str; 0]);
+        assert_eq!(names("bash -euc true -c 'cd go && go test'"), ["go test"]);
+        assert_eq!(names("cd go && go build"), ["go build"]);
+        assert_eq!(names("sudo env A=b go build"), ["go build"]);
         assert_eq!(names("go test ./... 2>&1 | tee log"), ["go test"]);
     }
 

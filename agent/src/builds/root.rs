@@ -62,12 +62,13 @@ impl Ended {
     /// Which of the echoed commands this is about, and the name.
     fn named(&self) -> (&'static str, Option<&Invocation>) {
         let guessed = guess(&self.tally, &self.findings);
-        let Some(echoed) = &self.echo else { return (guessed, None) };
-        let chosen = match echoed.as_slice() {
-            [] | [_] => echoed.first(),
+        let echoed = self.echo.as_deref().unwrap_or(&[]);
+        let chosen = match echoed {
+            [] => None,
+            [only] => Some(only),
             [first, ..] => echoed.iter().find(|invocation| invocation.name == guessed).or(Some(first)),
         };
-        (chosen.map_or(UNKNOWN_NAME, |invocation| invocation.name), chosen)
+        (chosen.map_or(guessed, |invocation| invocation.name), chosen)
     }
 
     /// Whether the log shows nothing but that it began.

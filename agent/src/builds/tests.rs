@@ -92,7 +92,16 @@ impl Seen {
                     seen.logs.extend(telemetry.logs);
                 }
                 Outcome::CommandEnded(summary) => seen.summaries.push(*summary),
-                other => seen.outcomes.push(other),
+                other @ (Outcome::CommandStarted { .. }
+                | Outcome::Download { .. }
+                | Outcome::DownloadFailed { .. }
+                | Outcome::ToolchainDownload { .. }
+                | Outcome::ProxyFallback { .. }
+                | Outcome::SumdbRequestFailed { .. }
+                | Outcome::TestCase { .. }
+                | Outcome::TestPackage { .. }
+                | Outcome::TestFlaky { .. }
+                | Outcome::Failure { .. }) => seen.outcomes.push(other),
             }
         }
         seen
