@@ -179,3 +179,54 @@ fn string(text: String) -> AnyValue {
 fn nanos(since_epoch: i64) -> u64 {
     u64::try_from(since_epoch).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(common: &Common, own: &Attributes) -> Vec<(String, String)> {
+        let text = |pair: KeyValue| match pair.value.and_then(|value| value.value) {
+            Some(any_value::Value::StringValue(text)) => (pair.key, text),
+            other => panic!("{other:?}"),
+        };
+        common.resource(own).attributes.into_iter().map(text).collect()
+    }
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_environment_adds_to_a_resource_what_the_build_does_not_say() {
+        let resource = owned(&[("host.name", "from-env"), ("k8s.cluster.name", "a")]);
+        let common = Common { resource, service_name: Some("team".to_owned()) };
+        let known = vec![("service.name", Value::Str("shop".into())), ("host.name", Value::Str("ci-1".into()))];
+        let expected = owned(&[("service.name", "shop"), ("host.name", "ci-1"), ("k8s.cluster.name", "a")]);
+        assert_eq!(pairs(&common, &known), expected);
+        let unknown = vec![("service.name", Value::Str("go-build".into()))];
+        let expected = owned(&[("service.name", "team"), ("host.name", "from-env"), ("k8s.cluster.name", "a")]);
+        assert_eq!(pairs(&common, &unknown), expected);
+    }
+
+    #[test]
+    fn a_time_before_1970_and_an_end_before_the_start_do_not_wrap_around() {
+        assert_eq!((nanos(-1), nanos(i64::MAX)), (0, i64::MAX as u64));
+        let (start, end) = (gobeacon_formats::Timestamp::from_nanos(5), gobeacon_formats::Timestamp::from_nanos(3));
+        let span = Span {
+            trace_id: crate::builds::build::TraceId([1; 16]),
+            span_id: crate::builds::build::SpanId([1; 8]),
+            parent: None,
+            name: "go".into(),
+            kind: SpanKind::Internal,
+            start,
+            end,
+            attributes: vec![("list", Value::Strs(vec!["a".to_owned(), "b".to_owned()]))],
+            error: None,
+        };
+        let proto = span.into_proto();
+        assert_eq!((proto.start_time_unix_nano, proto.end_time_unix_nano), (5, 5));
+        let expected = ArrayValue { values: vec![string("a".to_owned()), string("b".to_owned())] };
+        let value = proto.attributes[0].value.clone().and_then(|value| value.value);
+        assert_eq!(value, Some(any_value::Value::ArrayValue(expected)));
+    }
+}

@@ -129,6 +129,15 @@ pub(super) fn http_client(settings: &SignalSettings) -> Result<reqwest::Client, 
     http::client(settings, secrets::headers(settings)?, secrets::tls(settings)?)
 }
 
+/// The connection cannot be set up, mostly because of TLS.
+fn setup_error(settings: &SignalSettings, error: &(dyn std::error::Error + 'static)) -> StartError {
+    let mut problem = with_causes(error);
+    if settings.url.scheme() == "https" && settings.tls.certificate.is_none() {
+        problem.push_str("; where the system has no authorities, set otlp.certificate");
+    }
+    StartError::Setup { url: settings.shown_url(), problem }
+}
+
 fn install_ring() {
     // the first one installed stays; there is no other in this program
     let _installed = rustls::crypto::ring::default_provider().install_default();

@@ -17,7 +17,7 @@ use tonic::{Code, Extensions, Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::secrets::Tls;
-use super::{Answer, StartError, USER_AGENT, failed_in_tls, shortened, taken, with_causes};
+use super::{Answer, StartError, USER_AGENT, failed_in_tls, setup_error, shortened, taken, with_causes};
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
 
@@ -39,10 +39,7 @@ impl Grpc {
         headers: HeaderMap,
         tls: Tls,
     ) -> Result<Self, StartError> {
-        let setup = |error: tonic::transport::Error| StartError::Setup {
-            url: settings.shown_url(),
-            problem: with_causes(&error),
-        };
+        let setup = |error: tonic::transport::Error| setup_error(settings, &error);
         let endpoint = Endpoint::from_shared(settings.url.as_str().to_owned()).map_err(setup)?;
         let endpoint = endpoint.user_agent(USER_AGENT).map_err(setup)?.connect_timeout(settings.timeout);
         let endpoint = if settings.url.scheme() == "https" {

@@ -15,7 +15,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Response, StatusCode, Url};
 
 use super::secrets::Tls;
-use super::{Answer, StartError, USER_AGENT, failed_in_tls, shortened, taken, with_causes};
+use super::{Answer, StartError, USER_AGENT, failed_in_tls, setup_error, shortened, taken, with_causes};
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
 
@@ -40,7 +40,7 @@ pub(super) fn client(settings: &SignalSettings, headers: HeaderMap, tls: Tls) ->
         .http1_only()
         .timeout(settings.timeout);
     let client = with_tls(builder, settings, tls).and_then(ClientBuilder::build);
-    client.map_err(|error| StartError::Setup { url: settings.shown_url(), problem: with_causes(&error.without_url()) })
+    client.map_err(|error| setup_error(settings, &error.without_url()))
 }
 
 impl Http {
