@@ -5,7 +5,6 @@
 //! Invariant: every answer is one of three: taken, to be sent again, refused for good. Which status is which is
 //! decided as the OTLP specification has it.
 
-use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,7 +4,6 @@
 //!
 //! Invariant: which status is retried is decided by `meaning`, as the OTLP specification has it.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
