@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args};
 
-pub(crate) use output::Error;
+pub(crate) use output::{EXIT_CODES, Error};
 
 /// The subcommands, in the order of the help.
 const COMMANDS: &[Row] = &[
@@ -36,7 +36,11 @@ const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether wh
 
 const EXAMPLES: &str = "\
 Examples:
-  gobeacon parse --format json build.log          what a log says, one event a line
+  gobeacon explain build.log                      what failed, where, why, and what to do
+  gobeacon replay build.log                       the build as a waterfall of spans
+  gobeacon parse --format json build.log          what the log says, one event a line
+  gobeacon agent --logs '/var/log/pods/*/*/*.log' --otlp-endpoint http://localhost:4317
+                                                  follow logs into metrics, traces and log events
 ";
 
 /// How a command ended, when nothing kept it from running.
@@ -85,15 +89,22 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The whole command line as clap knows it.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let root = clap::Command::new("gobeacon")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
-        .after_long_help(EXAMPLES)
+        .after_long_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(100);
     COMMANDS.iter().fold(root, |root, row| root.subcommand((row.define)(clap::Command::new(row.name))))
+}
+
+/// Examples and exit codes.
+fn after_help() -> String {
+    let mut codes = style::Page::new(100);
+    EXIT_CODES.iter().for_each(|(code, meaning)| codes.wrapped(2, &format!("{code:<8} "), style::PLAIN, meaning));
+    format!("{EXAMPLES}\nExit status:\n{}", codes.text(false))
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<Exit, Error> {

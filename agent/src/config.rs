@@ -20,9 +20,13 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use duration::Duration;
 pub(crate) use example::example;
+#[cfg(test)]
+pub(crate) use example::plain;
 pub(crate) use keys::{Config, Log, LogFormat};
 pub(crate) use otlp::{Compression, Otlp, Protocol};
 pub(crate) use overlay::Override;
+#[cfg(test)]
+pub(crate) use schema::Kind;
 pub(crate) use schema::{Key, keys, schema};
 
 /// Why there is no configuration to work with. The exit code for it is 2.

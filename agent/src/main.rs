@@ -6,6 +6,8 @@
 mod builds;
 mod cli;
 mod config;
+#[cfg(test)]
+mod docs;
 #[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that uses it lands next"))]
 mod export;
 mod logging;

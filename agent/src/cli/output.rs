@@ -10,12 +10,23 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::export::{Off, SettingsError, StartError};
 
+/// Every exit code there is, and what it means.
+pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
+    ("0", "done; a reader of the output that goes away changes nothing"),
+    (
+        "1",
+        "it ran and could not do a part of its work (a log that cannot be read, telemetry that was not delivered), or \
+         found a failure and was asked to say so (`explain --exit-code`)",
+    ),
+    ("2", "the command line or the configuration has mistakes"),
+    ("128 + n", "`agent` was told to stop a second time, by signal n, and ended at once"),
+];
+
 /// The shape of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // no doc comments: they would make the help of every command longer
     Text,
-    /// For programs: stable, documented
     Json,
 }
 

@@ -147,13 +147,17 @@ fn pieces(word: &str, columns: usize) -> Vec<String> {
     chars.chunks(columns.max(1)).map(|piece| piece.iter().collect()).collect()
 }
 
-/// `1.2s`, `3m05s`: as exact as a person wants it.
+/// `250ms`, `1.23s`, `3m05s`: as exact as a person wants it.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds >= 60.0 {
         let whole = seconds.round() as u64;
         return format!("{}m{:02}s", whole / 60, whole % 60);
     }
-    if seconds >= 10.0 { format!("{seconds:.1}s") } else { format!("{seconds:.2}s") }
+    match seconds {
+        it if it >= 10.0 => format!("{it:.1}s"),
+        it if it >= 1.0 => format!("{it:.2}s"),
+        it => format!("{:.0}ms", it * 1000.0),
+    }
 }
 
 /// `1 test`, `2 tests`.
@@ -186,6 +190,6 @@ mod tests {
 
     #[test]
     fn times_are_as_exact_as_a_person_wants_them() {
-        assert_eq!([0.0, 1.234, 12.34, 185.4].map(seconds), ["0.00s", "1.23s", "12.3s", "3m05s"]);
+        assert_eq!([0.0, 0.25, 1.234, 12.34, 185.4].map(seconds), ["0ms", "250ms", "1.23s", "12.3s", "3m05s"]);
     }
 }

@@ -15,9 +15,6 @@ use super::{Duration, Otlp, validate};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Which logs are followed.
-    #[garde(dive)]
-    pub(crate) logs: Logs,
     /// Address and port of `/metrics`, `/healthz` and `/readyz`: `HOST:PORT`. `:PORT` listens on all addresses, port 0
     /// takes a free one and says which, `off` opens no port.
     #[garde(custom(validate::listen))]
@@ -29,6 +26,13 @@ pub(crate) struct Config {
     #[garde(skip)]
     #[schemars(extend("x-flag" = "--state-dir"))]
     pub(crate) state_dir: Option<PathBuf>,
+    /// How long the agent goes on after SIGTERM or SIGINT to export what it has read. What is left then is dropped,
+    /// counted and said. A second signal ends it at once.
+    #[garde(custom(validate::at_most_an_hour))]
+    pub(crate) shutdown_timeout: Duration,
+    /// Which logs are followed.
+    #[garde(dive)]
+    pub(crate) logs: Logs,
     /// How builds are told from each other.
     #[garde(dive)]
     pub(crate) build: Build,
@@ -39,10 +43,6 @@ pub(crate) struct Config {
     /// What this machine is called.
     #[garde(dive)]
     pub(crate) host: Host,
-    /// How long the agent goes on after SIGTERM or SIGINT to export what it has read. What is left then is dropped,
-    /// counted and said. A second signal ends it at once.
-    #[garde(custom(validate::at_most_an_hour))]
-    pub(crate) shutdown_timeout: Duration,
     /// What the agent says about itself, on standard error.
     #[garde(dive)]
     pub(crate) log: Log,
@@ -51,13 +51,13 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            logs: Logs::default(),
             listen: "127.0.0.1:9797".to_owned(),
             state_dir: None,
+            shutdown_timeout: Duration::seconds(10),
+            logs: Logs::default(),
             build: Build::default(),
             otlp: Otlp::default(),
             host: Host::default(),
-            shutdown_timeout: Duration::seconds(10),
             log: Log::default(),
         }
     }

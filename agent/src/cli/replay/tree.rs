@@ -60,11 +60,8 @@ impl Rows<'_> {
 
     fn row(&mut self, span: &Span, lead: &str) {
         let error = attribute(span, "error.type");
-        let label = format!("{}  {}", span.name, telling(span));
-        let label = match &error {
-            Some(class) => format!("{label}  {class}"),
-            None => label,
-        };
+        let parts = [span.name.to_string(), telling(span), error.unwrap_or_default()];
+        let label = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
         let width = self.columns.saturating_sub(BAR + TIMES).saturating_sub(lead.chars().count());
         let label: String = style::clean(&label).chars().take(width).collect();
         let start = span.start.seconds_since(self.summary.summary.start).max(0.0);
