@@ -27,7 +27,7 @@ pub(crate) mod settings;
 mod tests;
 mod transport;
 
-pub(crate) use counts::{DropReason, FailureReason, Report, Signal, SignalReport};
+pub(crate) use counts::{DropReason, FailureReason, Report, Signal};
 pub(crate) use sdk::sdk_exporter;
 pub(crate) use settings::{Explicit, Off, Resolved, Settings, SettingsError};
 pub(crate) use transport::StartError;

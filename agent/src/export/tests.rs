@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use gobeacon_formats::Timestamp;
 
+use super::counts::SignalReport;
 use super::settings::{Compression, Protocol};
-use super::{DropReason, Explicit, Exporter, FailureReason, Resolved, Settings, SignalReport};
+use super::{DropReason, Explicit, Exporter, FailureReason, Resolved, Settings};
 use crate::builds::build::{Attributes, LogRecord, LogSeverity, Span, SpanId, SpanKind, Telemetry, TraceId, Value};
 use otlp_receiver::{Answer, Receiver};
 
