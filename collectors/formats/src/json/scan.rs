@@ -243,25 +243,25 @@ fn escape_len(rest: &[u8]) -> Option<usize> {
 fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((before, after)) = rest.split_once('\\') {
-        text.push_str(before);
-        let mut chars = after.chars();
-        let decoded = match chars.next() {
-            Some('n') => '\n',
-            Some('t') => '\t',
-            Some('r') => '\r',
-            Some('b') => '\u{8}',
-            Some('f') => '\u{c}',
-            Some('u') => {
-                let code = chars.as_str().get(..4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-                chars = chars.as_str().get(4..).unwrap_or_default().chars();
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        text.push_str(rest.get(..at).unwrap_or_default());
+        let after = rest.as_bytes().get(at + 1).copied().unwrap_or_default();
+        let mut end = at + 2;
+        let decoded = match after {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => {
+                end = at + 6;
+                let code = rest.get(at + 2..end).and_then(|hex| u32::from_str_radix(hex, 16).ok());
                 code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
             }
-            Some(itself) => itself,
-            None => char::REPLACEMENT_CHARACTER,
+            itself => char::from(itself),
         };
         text.push(decoded);
-        rest = chars.as_str();
+        rest = rest.get(end..).unwrap_or_default();
     }
     text.push_str(rest);
     text

@@ -188,12 +188,16 @@ fn is_stack(line: &str) -> bool {
 
 /// `FILE.go:LINE: ...`.
 fn is_position(text: &str) -> bool {
-    let Some((file, rest)) = text.split_once(".go:") else { return false };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    !file.is_empty()
-        && !file.contains(' ')
+    let bytes = text.as_bytes();
+    let Some(colon) = memchr::memchr(b':', bytes) else { return false };
+    let (file, rest) = bytes.split_at_checked(colon).unwrap_or_default();
+    let rest = rest.get(1..).unwrap_or_default();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    file.len() > 3
+        && file.ends_with(b".go")
+        && !file.contains(&b' ')
         && digits > 0
-        && rest.get(digits..).is_some_and(|rest| rest.starts_with(": "))
+        && rest.get(digits..).is_some_and(|rest| rest.starts_with(b": "))
 }
 
 /// Percent out of `coverage: 12.3% of statements`.

@@ -19,7 +19,7 @@ pub(crate) fn bounded_text(bytes: &[u8], limit: usize) -> String {
 
 /// Splits at the first occurrence of `needle`, which is in neither part.
 pub(crate) fn split_once<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memchr::memmem::find(bytes, needle)?;
+    let at = find(bytes, needle)?;
     Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
 }
 
@@ -37,7 +37,17 @@ pub(crate) fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Whether `needle` is in it.
 pub(crate) fn has(bytes: &[u8], needle: &str) -> bool {
-    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+    find(bytes, needle.as_bytes()).is_some()
+}
+
+/// Where it stands first. For a few bytes it does not pay to build a searcher for each line.
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    match needle {
+        [first, _, ..] if needle.len() <= 4 => {
+            memchr::memchr_iter(*first, bytes).find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(needle)))
+        }
+        _ => memchr::memmem::find(bytes, needle),
+    }
 }
 
 /// A number in decimal digits.

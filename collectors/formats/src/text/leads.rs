@@ -72,9 +72,25 @@ const BEGINS: &[&str] = &[
     "toolchain ",
 ];
 
+/// The bytes that `BEGINS` begin with: most lines are told by theirs.
+static FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let mut i = 0;
+    while i < BEGINS.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        if let Some(byte) = BEGINS[i].as_bytes().first() {
+            first[*byte as usize] = true;
+        }
+        i += 1;
+    }
+    first
+};
+
 /// Whether the line may begin an error.
 pub(super) fn is_lead(line: &[u8]) -> bool {
-    if BEGINS.iter().any(|begin| line.starts_with(begin.as_bytes())) {
+    let Some(&first) = line.first() else { return false };
+    let begins = |begin: &&str| begin.as_bytes().first() == Some(&first) && line.starts_with(begin.as_bytes());
+    if FIRST.get(usize::from(first)) == Some(&true) && BEGINS.iter().any(begins) {
         return plausible(line);
     }
     if line.starts_with(b"go ") {
