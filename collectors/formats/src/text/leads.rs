@@ -72,25 +72,36 @@ const BEGINS: &[&str] = &[
     "toolchain ",
 ];
 
-/// The bytes that `BEGINS` begin with: most lines are told by theirs.
-static FIRST: [bool; 256] = {
-    let mut first = [false; 256];
+/// For each first byte, which of `BEGINS` begin with it: most lines are told by theirs.
+static BY_FIRST: [u128; 256] = {
+    assert!(BEGINS.len() <= 128, "a set of them is a u128");
+    let mut sets = [0; 256];
     let mut i = 0;
     while i < BEGINS.len() {
         #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
         if let Some(byte) = BEGINS[i].as_bytes().first() {
-            first[*byte as usize] = true;
+            sets[*byte as usize] |= 1 << i;
         }
         i += 1;
     }
-    first
+    sets
 };
+
+/// Whether the line begins with one of `BEGINS`.
+fn begins(line: &[u8]) -> bool {
+    let mut set = line.first().and_then(|first| BY_FIRST.get(usize::from(*first))).copied().unwrap_or(0);
+    while set != 0 {
+        if BEGINS.get(set.trailing_zeros() as usize).is_some_and(|begin| line.starts_with(begin.as_bytes())) {
+            return true;
+        }
+        set &= set - 1;
+    }
+    false
+}
 
 /// Whether the line may begin an error.
 pub(super) fn is_lead(line: &[u8]) -> bool {
-    let Some(&first) = line.first() else { return false };
-    let begins = |begin: &&str| begin.as_bytes().first() == Some(&first) && line.starts_with(begin.as_bytes());
-    if FIRST.get(usize::from(first)) == Some(&true) && BEGINS.iter().any(begins) {
+    if begins(line) {
         return plausible(line);
     }
     if line.starts_with(b"go ") {
