@@ -4,8 +4,8 @@
 //! (all of them where the log is idle or ends earlier); they are held so long. Blank lines and lines that a CI system
 //! or a shell wrote itself decide nothing. A stream whose first line that decides has no stamp never has any: what a
 //! test prints later on, however much like a stamp, is the test's.
-//! The one exception is Jenkins, which begins to stamp in the middle: a log that opens with Jenkins' own lines may
-//! have its stamp, and no other, on any line.
+//! The one exception is Jenkins, which begins to stamp in the middle: behind Jenkins' own opening lines one stamp is
+//! enough, and where there is none, Jenkins' own stamp, and no other, may come on any line.
 //!
 //! Invariants: a line without a stamp is passed on as it is; what is held is bounded; it must not know any dialect.
 
@@ -58,6 +58,8 @@ pub(crate) struct Stream {
     /// Lines that may be continued, for each stream that stamps tell apart; beside it the number of the writer.
     joins: [(Join, u8); 2],
     scratch: Vec<u8>,
+    /// The log opened with lines of Jenkins.
+    is_jenkins: bool,
 }
 
 #[derive(Debug, Default)]
@@ -125,13 +127,25 @@ impl Stream {
             let mut held = Held::default();
             held.push(&piece);
             self.state = State::Proving { stamp, shape, seen: 1, held };
+            // what opened the log is proof enough
+            if self.is_jenkins {
+                self.decide(true, sink);
+            }
         } else if piece.is_blank() {
             sink.line(&piece.line);
         } else if jenkins::is_opening(bare) {
-            self.state = State::On { stamp: jenkins::STAMP, shape: None, trust: Trust::settled(), crlf: false };
+            self.is_jenkins = true;
             self.plain(piece, sink);
         } else if !self.plain(piece, sink) {
-            self.state = State::Off;
+            self.state = self.without_stamps();
+        }
+    }
+
+    /// The state of a stream whose lines have no stamps, at least not yet.
+    fn without_stamps(&self) -> State {
+        match self.is_jenkins {
+            true => State::On { stamp: jenkins::STAMP, shape: None, trust: Trust::settled(), crlf: false },
+            false => State::Off,
         }
     }
 
@@ -157,7 +171,7 @@ impl Stream {
         let crlf = held.iter().next().is_some_and(|first| first.line.text.ends_with(b"\r"));
         self.state = match has_stamps {
             true => State::On { stamp, shape: Some(shape), trust: Trust::new(stamp.machine), crlf },
-            false => State::Off,
+            false => self.without_stamps(),
         };
         for piece in held.iter() {
             self.line(piece, sink);
@@ -168,14 +182,7 @@ impl Stream {
     fn stamped(&mut self, piece: Piece<'_>, sink: &mut impl Sink) {
         let State::On { stamp, shape, trust, crlf } = &mut self.state else { return };
         let (bare, time) = leading(&piece);
-        let Some(stamped) = (stamp.peel)(bare, *shape) else {
-            if !piece.is_blank() && !trust.miss() {
-                self.state = State::Off;
-            }
-            self.give_up_joins(sink);
-            self.plain(piece, sink);
-            return;
-        };
+        let Some(stamped) = (stamp.peel)(bare, *shape) else { return self.unstamped(piece, sink) };
         trust.hit();
         *shape = Some(stamped.shape);
         let time = [stamped.time, time, piece.line.time].into_iter().find(|time| *time != LineTime::None);
@@ -190,6 +197,19 @@ impl Stream {
             None => {
                 self.plain(piece, sink);
             }
+        }
+    }
+
+    /// A line without a stamp in a log that has stamps.
+    fn unstamped(&mut self, piece: Piece<'_>, sink: &mut impl Sink) {
+        self.give_up_joins(sink);
+        let own = self.plain(piece, sink);
+        if let State::On { trust, .. } = &mut self.state
+            && !own
+            && !piece.is_blank()
+            && !trust.miss()
+        {
+            self.state = self.without_stamps();
         }
     }
 

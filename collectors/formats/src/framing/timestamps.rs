@@ -1,7 +1,7 @@
 //! Time stamps in front of each line, as `ts`, `kubectl logs --timestamps` and many CI systems write them, and the
 //! one reader of date and time that the other framings share.
 //!
-//! `2024-05-01T12:00:00.123456789Z text`, `[2024-05-01 12:00:00] text`, `12:00:01 text`. Go's own log package writes
+//! `2024-05-01T12:00:00.123456789Z text`, `[2024-05-01 12:00:00] text`, `May  1 12:00:00 text`, `12:00:01 text`. Go's own log package writes
 //! `2024/05/01 12:00:00`, which is a program's output, never a framing.
 //!
 //! Invariant: one log has stamps of one shape: brackets, the separator, the offset from UTC and the gap behind.
@@ -15,18 +15,19 @@ pub(crate) fn peel(line: &[u8], shape: Option<Shape>) -> Option<Stamped<'_>> {
         Some(body) => (true, body),
         None => (false, line),
     };
-    let (clock, length, separator, zone) = match date_time(body) {
+    let (length, form, zone) = match date_time(body) {
         Some((length, separator)) => {
             let (zone, kind) = offset(body.get(length..)?);
-            (false, length + zone, separator, kind)
+            (length + zone, u8::from(separator == b' '), kind)
         }
-        None => (true, time_of_day(body)?, 0, Zone::None),
+        None if body.first()?.is_ascii_digit() => (time_of_day(body)?, 2, Zone::None),
+        None => (month_day_time(body)?, 3, Zone::None),
     };
     let (stamp, mut rest) = body.split_at_checked(length)?;
     if bracket {
         rest = rest.strip_prefix(b"]")?;
     }
-    let code = u8::from(bracket) | u8::from(clock) << 1 | (zone as u8) << 2 | u8::from(separator == b' ') << 4;
+    let code = form | (zone as u8) << 2 | u8::from(bracket) << 3;
     let wanted = shape.map_or(2, |shape| shape.gap);
     let found = rest.iter().take(wanted.into()).take_while(|byte| **byte == b' ').count();
     let (gap, text) = match rest.first() {
@@ -71,6 +72,15 @@ fn date_time(text: &[u8]) -> Option<(usize, u8)> {
     Some((11 + time, *separator))
 }
 
+/// `May  1 12:00:00`, which `ts` writes where it is not told otherwise: its length.
+fn month_day_time(text: &[u8]) -> Option<usize> {
+    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let [month @ .., b' ', d0, d1, b' '] = text.get(..7)? else { return None };
+    let is_day = matches!(d0, b' ' | b'0'..=b'3') && d1.is_ascii_digit();
+    let is_date = is_day && MONTHS.chunks(3).any(|name| name == month);
+    is_date.then(|| time_of_day(text.get(7..)?)).flatten().map(|time| 7 + time)
+}
+
 /// `HH:MM:SS` with or without decimals: its length.
 fn time_of_day(text: &[u8]) -> Option<usize> {
     let [h0, h1, b':', m0, m1, b':', s0, s1, rest @ ..] = text else { return None };
@@ -79,7 +89,7 @@ fn time_of_day(text: &[u8]) -> Option<usize> {
         return None;
     }
     let decimals = match rest.split_first() {
-        Some((b'.', decimals)) => decimals.iter().take_while(|byte| byte.is_ascii_digit()).count() + 1,
+        Some((b'.' | b',', decimals)) => decimals.iter().take_while(|byte| byte.is_ascii_digit()).count() + 1,
         _ => 0,
     };
     (decimals != 1).then_some(8 + decimals)
@@ -124,6 +134,9 @@ mod tests {
             "[2024-05-01T12:00:00Z]",
             "12:00:01",
             "[00:00:01.250]",
+            "2024-05-01 12:00:00,123",
+            "May  1 12:00:00",
+            "Nov 21 12:00:00",
         ] {
             let lines =
                 [format!("{stamp} --- FAIL: TestA (0.00s)"), format!("{stamp}     a_test.go:1: x"), stamp.into()];
@@ -148,9 +161,17 @@ mod tests {
 
     #[test]
     fn what_only_resembles_a_stamp_stays() {
-        for line in
-            ["2024/05/01 12:00:00 x", "2024-05-01 x", "12:00 x", "12:00:00x", "12:60:00 x", "1:2:3 x", "[12:00:00 x"]
-        {
+        for line in [
+            "2024/05/01 12:00:00 x",
+            "2024-05-01 x",
+            "12:00 x",
+            "12:00:00x",
+            "12:60:00 x",
+            "1:2:3 x",
+            "[12:00:00 x",
+            "x",
+            "[x",
+        ] {
             assert!(peel(line.as_bytes(), None).is_none(), "{line}");
         }
     }
