@@ -92,12 +92,18 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub(crate) fn command() -> clap::Command {
     let root = clap::Command::new("gobeacon")
         .about(ABOUT)
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(version())
         .after_long_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(100);
     COMMANDS.iter().fold(root, |root, row| root.subcommand((row.define)(clap::Command::new(row.name))))
+}
+
+/// The version, with the commit where `GOBEACON_COMMIT` named it to the compiler.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    option_env!("GOBEACON_COMMIT").map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
 }
 
 /// Examples and exit codes.

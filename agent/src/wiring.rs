@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use gobeacon_collectors::logs;
+
 use crate::builds;
 use crate::config::{Compression, Config, Otlp, Protocol};
 use crate::export::{self, Explicit, Resolved, SettingsError};
@@ -54,6 +56,19 @@ pub(crate) fn builds(config: &Config) -> builds::Settings {
         host_name,
         max_spans_per_build: usize::try_from(config.build.max_spans).unwrap_or(usize::MAX),
         max_open_builds: usize::try_from(config.build.max_open).unwrap_or(usize::MAX),
+    }
+}
+
+/// Which logs are followed, and how.
+pub(crate) fn logs(config: &Config) -> logs::Settings {
+    logs::Settings {
+        include: config.logs.include.clone(),
+        exclude: config.logs.exclude.clone(),
+        rescan_interval: config.logs.rescan_interval.into(),
+        flush_after: config.logs.flush_after.into(),
+        linger: config.logs.linger.into(),
+        max_open_files: usize::try_from(config.logs.max_open_files).unwrap_or(usize::MAX),
+        ..logs::Settings::default()
     }
 }
 
@@ -108,6 +123,7 @@ mod tests {
         assert_eq!(settings.max_spans_per_build, default.max_spans_per_build);
         assert_eq!(settings.max_open_builds, default.max_open_builds);
         assert_eq!(explicit(&Otlp::default()), Explicit::default());
+        assert_eq!(logs(&Config::default()), logs::Settings::default());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use gobeacon_collectors::logs;
+
 use super::output::{self, Error};
 use super::{Exit, Subcommand};
 use crate::config::{self, Config};
@@ -56,6 +58,7 @@ impl Subcommand for ConfigCommand {
 fn check(path: Option<PathBuf>, out: &mut impl Write) -> Result<(), Error> {
     let env = |name: &str| std::env::var(name).ok();
     let config = config::load(path.as_deref(), Vec::new(), env)?;
+    logs::check(&wiring::logs(&config))?;
     let exporter = wiring::exporter(&config.otlp, env)?;
     let from = path.map_or_else(|| "the defaults and the environment".to_owned(), |path| path.display().to_string());
     writeln!(out, "OK: {from}")?;
@@ -72,7 +75,7 @@ fn summary(config: &Config, exporter: &Resolved) -> Vec<(&'static str, String)> 
         patterns => patterns.join(", "),
     };
     let mut lines = vec![("follows", logs)];
-    if !config.logs.exclude.is_empty() {
+    if !config.logs.include.is_empty() && !config.logs.exclude.is_empty() {
         lines.push(("but not", config.logs.exclude.join(", ")));
     }
     lines.push(("listens on", wiring::listen(config).unwrap_or_else(|| "no port".to_owned())));

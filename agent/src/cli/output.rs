@@ -7,6 +7,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use gobeacon_collectors::logs;
+
 use crate::config::ConfigError;
 use crate::export::{Off, SettingsError, StartError};
 
@@ -42,6 +44,9 @@ pub(crate) enum Error {
     /// The configuration has mistakes.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A pattern of logs cannot be used.
+    #[error(transparent)]
+    Logs(#[from] logs::Error),
     /// The configuration of the export has one.
     #[error(transparent)]
     Export(#[from] SettingsError),
@@ -74,7 +79,7 @@ impl Error {
                 complain(&self);
                 ExitCode::from(1)
             }
-            Self::Config(_) | Self::Export(_) | Self::ExportFile(_) | Self::NothingToExportTo(_) => {
+            Self::Config(_) | Self::Logs(_) | Self::Export(_) | Self::ExportFile(_) | Self::NothingToExportTo(_) => {
                 complain(&self);
                 ExitCode::from(2)
             }

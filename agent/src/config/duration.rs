@@ -17,6 +17,11 @@ impl Duration {
     pub(crate) const fn seconds(seconds: u64) -> Self {
         Self(StdDuration::from_secs(seconds))
     }
+
+    /// So many milliseconds.
+    pub(crate) const fn milliseconds(milliseconds: u64) -> Self {
+        Self(StdDuration::from_millis(milliseconds))
+    }
 }
 
 impl From<Duration> for StdDuration {

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{Error, Localizer, MessageFormatter, UserMessageFormatter};
 
 use super::{Config, ConfigError};
 
@@ -37,7 +37,17 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Config, String> {
 /// Messages for people who know YAML and not Rust.
 struct Plain;
 
+impl Localizer for Plain {
+    fn validation_base_message(&self, entry: &str, path: &str) -> String {
+        format!("`{path}`: {entry}")
+    }
+}
+
 impl MessageFormatter for Plain {
+    fn localizer(&self) -> &dyn Localizer {
+        self
+    }
+
     fn format_message<'a>(&self, error: &'a Error) -> Cow<'a, str> {
         let error = error.without_snippet();
         if let Error::SerdeUnknownField { field, expected, .. } = error {

@@ -73,18 +73,36 @@ pub(crate) struct Logs {
     #[garde(skip)]
     #[schemars(extend("x-env" = "GOBEACON_LOGS", "x-flag" = "--logs"))]
     pub(crate) include: Vec<String>,
-    /// Patterns of files that are passed over though a pattern of `include` has them.
+    /// Patterns of files and folders that are passed over though a pattern of `include` has them. One without a slash
+    /// is compared with every name on the way. What rotation compresses was read before it was compressed.
     #[garde(skip)]
     pub(crate) exclude: Vec<String>,
-    /// How often the folders are searched for new, renamed and removed files. Notifications of the operating system
-    /// make it quicker; the search makes it certain.
+    /// How often everything is looked at again, at the least: how late a change is noticed where the file system gives
+    /// no notification. Where a look takes long it happens less often.
     #[garde(custom(validate::rescan))]
     pub(crate) rescan_interval: Duration,
+    /// How long a log must be silent before a line that might have gone on is taken as complete.
+    #[garde(custom(validate::at_most_an_hour))]
+    pub(crate) flush_after: Duration,
+    /// How long a file that was removed, or renamed to where no pattern finds it, is read on after its last line.
+    #[garde(custom(validate::at_most_an_hour))]
+    pub(crate) linger: Duration,
+    /// Most files held open. Beyond it the one that was not used for the longest is closed, and opened again when it
+    /// changes.
+    #[garde(range(min = 8, max = 1_000_000))]
+    pub(crate) max_open_files: u32,
 }
 
 impl Default for Logs {
     fn default() -> Self {
-        Self { include: Vec::new(), exclude: Vec::new(), rescan_interval: Duration::seconds(10) }
+        Self {
+            include: Vec::new(),
+            exclude: ["*.gz", "*.zst", "*.xz", "*.bz2"].map(str::to_owned).to_vec(),
+            rescan_interval: Duration::milliseconds(500),
+            flush_after: Duration::milliseconds(150),
+            linger: Duration::seconds(10),
+            max_open_files: 512,
+        }
     }
 }
 

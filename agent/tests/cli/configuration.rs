@@ -51,6 +51,13 @@ fn mistakes_in_variables_are_all_said_and_end_with_2() {
 }
 
 #[test]
+fn a_pattern_that_cannot_be_understood_ends_with_2() {
+    let output = check("logs:\n  include: ['/var/log/[.log']\n", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(shown(&output));
+}
+
+#[test]
 fn a_file_that_is_not_there_ends_with_2() {
     let output = run(&["config", "check", "--config", "/nonexistent/agent.yaml"]);
     assert_eq!(output.status.code(), Some(2));
