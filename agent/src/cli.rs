@@ -5,6 +5,7 @@
 //!
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
+mod agent;
 mod completions;
 mod config;
 mod explain;
@@ -24,6 +25,7 @@ pub(crate) use output::{EXIT_CODES, Error};
 
 /// The subcommands, in the order of the help.
 const COMMANDS: &[Row] = &[
+    row::<agent::Agent>(),
     row::<explain::Explain>(),
     row::<parse::Parse>(),
     row::<replay::Replay>(),
@@ -50,6 +52,8 @@ pub(crate) enum Exit {
     Ok,
     /// 1: it ran, and found a failure or could not do a part of its work. The reason has been said.
     Failed,
+    /// 128 + n: signal n ended it at once.
+    Killed(u8),
 }
 
 impl Exit {
@@ -84,6 +88,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(Exit::Ok) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Killed(code)) => ExitCode::from(code),
         Err(error) => error.report(),
     }
 }

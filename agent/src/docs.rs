@@ -14,7 +14,7 @@ use crate::config::{self, Key, Kind};
 mod events;
 
 /// What every page begins with.
-fn head(title: &str) -> String {
+pub(crate) fn head(title: &str) -> String {
     format!("# {title}\n\n<!-- Made from the program: `UPDATE_DOCS=1 cargo test -p gobeacon docs` writes it. -->\n\n")
 }
 
@@ -159,6 +159,11 @@ mod tests {
     #[test]
     fn the_page_of_failures_is_the_table() {
         same("failures.md", &failures());
+    }
+
+    #[test]
+    fn the_page_of_metrics_is_the_catalogue() {
+        same("metrics.md", &crate::metrics::reference());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use gobeacon_collectors::logs;
 
 use crate::config::ConfigError;
 use crate::export::{Off, SettingsError, StartError};
+use crate::run::AgentError;
 
 /// Every exit code there is, and what it means.
 pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
@@ -62,6 +63,9 @@ pub(crate) enum Error {
     /// The operating system refuses what every program needs.
     #[error("cannot start: {0}")]
     NoRuntime(#[source] io::Error),
+    /// The agent cannot start.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
 }
 
 impl Error {
@@ -75,6 +79,10 @@ impl Error {
                 ExitCode::from(code)
             }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Agent(error) => {
+                complain(&error);
+                ExitCode::from(if error.is_misconfigured() { 2 } else { 1 })
+            }
             Self::Output(_) | Self::CannotWrite { .. } | Self::NoRuntime(_) => {
                 complain(&self);
                 ExitCode::from(1)

@@ -1,0 +1,234 @@
+//! What the agent counts, and the page that shows it.
+//!
+//! [`catalogue`] says what there is; this file says when it changes. What the go command did is counted from the
+//! outcomes of `builds`, which tell each thing once; what was read is counted from the batches themselves. Nothing
+//! here reads a clock or a socket, and nobody else names the prometheus crate.
+//!
+//! Invariant: whatever a log says, the number of series and the memory behind them stay within the bounds of the
+//! catalogue.
+
+use gobeacon_collectors::{Batch, HealthReading};
+use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
+
+use crate::builds::Outcome;
+use crate::builds::build::TraceId;
+use crate::builds::ids;
+use crate::builds::summary::{BuildOutcome, BuildSummary};
+use crate::export;
+
+mod catalogue;
+mod families;
+mod hosts;
+mod openmetrics;
+mod recent;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use catalogue::{EXPORTERS, Id, LINE_TOO_LONG, PARSER_FULL, UNKNOWN, UNKNOWN_REPOSITORY, request_reason};
+use families::{Exemplar, Families};
+use hosts::Hosts;
+use recent::Recent;
+#[cfg(test)]
+pub(crate) use reference::reference;
+
+/// How a page is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// The Prometheus text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0, with exemplars.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The value of `Content-Type`.
+    pub(crate) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// The catalogue does not fit together, or a page cannot be written: a mistake in this program.
+#[derive(Debug, thiserror::Error)]
+#[error("the metrics do not fit together: {0}")]
+pub(crate) struct MetricsError(#[from] prometheus::Error);
+
+/// All metrics and their state. One task owns it.
+pub(crate) struct Metrics {
+    families: Families,
+    hosts: Hosts,
+    mismatched: Recent,
+    /// What was written before this is no measure of how quick the agent is.
+    started: Timestamp,
+}
+
+impl Metrics {
+    /// All series that are known beforehand, as 0.
+    ///
+    /// # Errors
+    /// The catalogue has two metrics of one name, or a name that is none; the tests rule it out.
+    pub(crate) fn new(now: Timestamp) -> Result<Self, MetricsError> {
+        let mut families = Families::new()?;
+        families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
+        Ok(Self { families, hosts: Hosts::default(), mismatched: Recent::default(), started: now })
+    }
+
+    /// Counts what was read, whatever it means for a build.
+    pub(crate) fn observe(&mut self, batch: &Batch, now: Timestamp) {
+        let Batch { events, lines, bytes, observed, .. } = batch;
+        self.families.add(Id::LogBytes, &[], *bytes);
+        self.families.add(Id::LogLines, &[], lines.lines);
+        self.families.add(Id::LogLinesUnrecognised, &[], lines.unrecognised);
+        self.families.add(Id::Dropped, &LINE_TOO_LONG, lines.truncated);
+        self.families.add(Id::Dropped, &PARSER_FULL, lines.forgotten);
+        for same_kind in events.chunk_by(|a, b| a.kind.name() == b.kind.name()) {
+            if let [Event { kind, .. }, ..] = same_kind {
+                self.families.add(Id::Events, &[EventKind::name(kind)], same_kind.len() as u64);
+            }
+        }
+        if *observed >= self.started {
+            let latency = now.seconds_since(*observed).max(0.0);
+            self.families.observe(Id::EventLatency, &[], latency, events.len());
+        }
+    }
+
+    /// Counts what became known of a build.
+    pub(crate) fn outcome(&mut self, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Telemetry(_) | Outcome::CommandStarted { .. } => {}
+            Outcome::CommandEnded(summary) => self.command(summary),
+            Outcome::Download { host, .. } => {
+                let host = self.hosts.label(host.as_deref());
+                self.families.add(Id::ModuleDownloads, &[&host], 1);
+            }
+            Outcome::DownloadFailed { host, class, .. } => {
+                let host = self.hosts.label(host.as_deref());
+                self.families.add(Id::ModuleDownloadFailures, &[&host, class.id()], 1);
+            }
+            Outcome::ToolchainDownload { .. } => self.families.add(Id::ToolchainDownloads, &[], 1),
+            Outcome::ProxyFallback { from_host, reason, .. } => {
+                let host = self.hosts.label(Some(from_host));
+                self.families.add(Id::ProxyFallbacks, &[&host, request_reason(*reason)], 1);
+            }
+            Outcome::SumdbRequestFailed { reason, .. } => {
+                self.families.add(Id::SumdbRequestsFailed, &[request_reason(*reason)], 1);
+            }
+            Outcome::TestCase { status, elapsed_seconds, trace_id, offset: _ } => {
+                self.test(*status, *elapsed_seconds, *trace_id, now);
+            }
+            Outcome::TestPackage { status, cached, .. } => self.package(*status, *cached),
+            Outcome::TestFlaky { .. } => self.families.add(Id::TestsFlaky, &[UNKNOWN_REPOSITORY], 1),
+            Outcome::Failure { failure, .. } => self.failure(failure, now),
+        }
+    }
+
+    /// How many builds are open.
+    pub(crate) fn commands_running(&mut self, count: usize) {
+        self.families.set(Id::CommandsRunning, &[], count as u64);
+    }
+
+    /// What the exporter has counted since the start.
+    pub(crate) fn exporter(&mut self, report: &export::Report) {
+        let signals: [(_, &export::SignalReport); 2] = [("span", &report.traces), ("event", &report.logs)];
+        for (exporter, (what, signal)) in EXPORTERS.into_iter().zip(signals) {
+            self.families.advance(Id::ExportRequests, &[exporter], signal.requests);
+            for (reason, count) in signal.failures() {
+                self.families.advance(Id::ExportFailures, &[exporter, reason.as_str()], count);
+            }
+            for (reason, count) in signal.dropped() {
+                self.families.advance(Id::Dropped, &[what, reason.as_str()], count);
+            }
+        }
+    }
+
+    /// What all collectors say of themselves, by name.
+    pub(crate) fn collectors(&mut self, readings: &[(&'static str, HealthReading)]) {
+        self.families.clear(Id::CollectorUp);
+        let sum = |number: fn(&HealthReading) -> u64| readings.iter().map(|(_, reading)| number(reading)).sum();
+        self.families.set(Id::LogFiles, &[], sum(|reading| reading.files));
+        self.families.set(Id::LogLag, &[], sum(|reading| reading.lag_bytes));
+        self.families.advance(Id::LogTruncations, &[], sum(|reading| reading.truncations));
+        self.families.advance(Id::LogLostBytes, &[], sum(|reading| reading.lost_bytes));
+        self.families.advance(Id::KernelQueueOverflows, &["inotify"], sum(|reading| reading.queue_overflows));
+        for (name, reading) in readings {
+            self.families.set(Id::CollectorUp, &[name, reading.state.name()], reading.state.is_up().into());
+            let errors = reading.errors.iter().map(|(_, count)| count).sum();
+            self.families.advance(Id::CollectorErrors, &[name], errors);
+        }
+    }
+
+    /// The whole page.
+    ///
+    /// # Errors
+    /// The crate refuses its own families; the tests rule it out.
+    pub(crate) fn page(&mut self, format: Format, now: Timestamp) -> Result<String, MetricsError> {
+        let mismatched = self.mismatched.count(now);
+        self.families.set(Id::ChecksumMismatchedModules, &[], mismatched as u64);
+        match format {
+            Format::Text => Ok(prometheus::TextEncoder::new().encode_to_string(&self.families.gather())?),
+            Format::OpenMetrics => Ok(openmetrics::encode(&self.families)),
+        }
+    }
+
+    fn command(&mut self, summary: &BuildSummary) {
+        let subcommand = summary.subcommand.id();
+        self.families.add(Id::Commands, &[subcommand, UNKNOWN_REPOSITORY], 1);
+        if summary.outcome == BuildOutcome::Failed {
+            let primary = summary.primary_failure.and_then(|at| summary.failures.get(at));
+            let class = primary.map_or(UNKNOWN, |seen| seen.failure.class.id());
+            self.families.add(Id::CommandFailures, &[subcommand, class], 1);
+        }
+        if let Some(seconds) = summary.duration_seconds {
+            let exemplar = root_exemplar(summary.trace_id, seconds, summary.end);
+            self.families.observe_traced(Id::CommandDuration, &[subcommand, summary.outcome.id()], exemplar);
+        }
+    }
+
+    fn test(&mut self, status: CaseStatus, elapsed_seconds: Option<f64>, trace: TraceId, now: Timestamp) {
+        self.families.add(Id::Tests, &[UNKNOWN_REPOSITORY], 1);
+        match status {
+            CaseStatus::Fail => self.families.add(Id::TestFailures, &[UNKNOWN_REPOSITORY], 1),
+            CaseStatus::Pass | CaseStatus::Skip => {}
+        }
+        if let Some(seconds) = elapsed_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
+            self.families.observe_traced(Id::TestDuration, &[], root_exemplar(trace, seconds, now));
+        }
+    }
+
+    fn package(&mut self, status: PackageStatus, cached: bool) {
+        match status {
+            PackageStatus::NoTestFiles => return,
+            PackageStatus::Pass | PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed => {}
+        }
+        self.families.add(Id::TestPackages, &[], 1);
+        if cached {
+            self.families.add(Id::TestPackagesCached, &[], 1);
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure, now: Timestamp) {
+        self.families.add(Id::Failures, &[failure.class.id()], 1);
+        let verifier = if failure.class == FailureClass::ChecksumGosumMismatch {
+            "go_sum"
+        } else if failure.class == FailureClass::ChecksumSumdbMismatch {
+            "sumdb"
+        } else {
+            return;
+        };
+        let artifact = if failure.artifact == Some("go.mod") { "go_mod" } else { "zip" };
+        self.families.add(Id::ChecksumMismatches, &[verifier, artifact], 1);
+        if let Some(module) = &failure.module {
+            let version = failure.version.as_deref().unwrap_or_default();
+            self.mismatched.add(ids::remembered(&[module, version]), now);
+        }
+    }
+}
+
+/// The root span is the one of a trace that is exported for sure.
+fn root_exemplar(trace_id: TraceId, value: f64, time: Timestamp) -> Exemplar {
+    Exemplar { trace_id, span_id: ids::root_of(trace_id), value, time }
+}

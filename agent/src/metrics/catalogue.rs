@@ -1,0 +1,468 @@
+//! Every metric: its name, type, unit, labels and meaning, in one table.
+//!
+//! The registration, the page at the start, the OpenMetrics units and the reference page come from here. A metric
+//! stands in the table when something feeds it, not before.
+//!
+//! Invariants: the order of [`CATALOGUE`] is the order of [`Id`]; a label's values come from a closed list or from the
+//! allow-list of hosts, so no log can make the page grow beyond its bound.
+
+use std::sync::LazyLock;
+
+use gobeacon_collectors::{COLLECTORS, State};
+use gobeacon_formats::{EventKind, FAILURES, FailureClass};
+
+use super::hosts;
+use crate::builds::command::Subcommand;
+use crate::builds::summary::BuildOutcome;
+use crate::export::{DropReason, FailureReason};
+
+/// Names a metric in the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Id {
+    Commands,
+    CommandFailures,
+    CommandDuration,
+    CommandsRunning,
+    Failures,
+    ModuleDownloads,
+    ModuleDownloadFailures,
+    ProxyFallbacks,
+    ChecksumMismatches,
+    ChecksumMismatchedModules,
+    SumdbRequestsFailed,
+    Tests,
+    TestFailures,
+    TestsFlaky,
+    TestPackages,
+    TestPackagesCached,
+    TestDuration,
+    ToolchainDownloads,
+    BuildInfo,
+    CollectorUp,
+    CollectorErrors,
+    LogBytes,
+    LogLines,
+    LogLinesUnrecognised,
+    LogFiles,
+    LogLag,
+    LogTruncations,
+    LogLostBytes,
+    Events,
+    EventLatency,
+    Dropped,
+    KernelQueueOverflows,
+    ExportRequests,
+    ExportFailures,
+}
+
+/// What kind of number it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets, in the unit of the metric, without the infinite one.
+    Histogram(&'static [f64]),
+}
+
+/// What is counted or measured. The base units of Prometheus only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Things.
+    None,
+    Seconds,
+    Bytes,
+}
+
+/// A label and where its values come from.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) name: &'static str,
+    pub(super) values: Values,
+}
+
+/// Where the values of a label come from.
+#[derive(Debug)]
+pub(super) enum Values {
+    /// A closed list.
+    Closed(fn() -> Vec<&'static str>),
+    /// A closed list, of which these are there from the start and the others when they occur.
+    ClosedButLate { all: fn() -> Vec<&'static str>, at_start: &'static [&'static str] },
+    /// Hosts: the first ones have their own name, the others are [`hosts::OTHER`].
+    Host,
+}
+
+/// Which series are there from the start, as 0.
+#[derive(Debug)]
+pub(super) enum AtStart {
+    /// All combinations of what the labels have at the start.
+    Product,
+    /// These.
+    These(fn() -> Vec<Vec<&'static str>>),
+    /// None: a value is known only once something was heard.
+    Nothing,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) id: Id,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) unit: Unit,
+    pub(super) labels: &'static [Label],
+    pub(super) at_start: AtStart,
+    /// Most combinations of label values; beyond it the last label is `__other__`.
+    pub(super) most_series: usize,
+    pub(super) help: &'static str,
+}
+
+impl Id {
+    /// Its row in the table.
+    pub(super) fn row(self) -> &'static Row {
+        #[expect(clippy::indexing_slicing, reason = "the table has a row for each id, in order; a test holds it")]
+        &CATALOGUE[self as usize]
+    }
+}
+
+impl Unit {
+    /// The suffix of the name, and the unit of OpenMetrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+impl Values {
+    /// The values that are there from the start.
+    pub(super) fn at_start(&self) -> Vec<&'static str> {
+        match self {
+            Self::Closed(all) => all(),
+            Self::ClosedButLate { at_start, .. } => at_start.to_vec(),
+            Self::Host => hosts::AT_START.to_vec(),
+        }
+    }
+
+    /// The closed list; `None` for hosts.
+    pub(super) fn closed(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Closed(all) | Self::ClosedButLate { all, .. } => Some(all()),
+            Self::Host => None,
+        }
+    }
+}
+
+/// The `repository` of what only a log tells of.
+pub(super) const UNKNOWN_REPOSITORY: &str = "unknown";
+/// The class of a failure that no class fits, and the reason of a request that failed for another cause.
+pub(super) const UNKNOWN: &str = "unknown";
+/// The exporters: each signal has a queue and requests of its own.
+pub(super) const EXPORTERS: [&str; 2] = ["otlp_traces", "otlp_logs"];
+/// `what` and `reason` of what is lost before it is an event.
+pub(super) const LINE_TOO_LONG: [&str; 2] = ["line", "too_long"];
+pub(super) const PARSER_FULL: [&str; 2] = ["event", "parser_full"];
+
+/// Go commands take from a second to an hour.
+const COMMAND_SECONDS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 4096.0];
+const TEST_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+const LATENCY_SECONDS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+const SUBCOMMAND: Label = Label { name: "subcommand", values: Values::Closed(subcommands) };
+const REPOSITORY: Label = Label { name: "repository", values: Values::Closed(|| vec![UNKNOWN_REPOSITORY]) };
+const CLASS: Label = Label { name: "class", values: Values::Closed(classes) };
+/// All classes beside another label would be more series than all the rest.
+const LATE_CLASS: Label = Label { name: "class", values: Values::ClosedButLate { all: classes, at_start: &[UNKNOWN] } };
+const LATE_REASON: Label =
+    Label { name: "reason", values: Values::ClosedButLate { all: request_reasons, at_start: &[UNKNOWN] } };
+const COLLECTOR: Label = Label { name: "collector", values: Values::Closed(collectors) };
+const EXPORTER: Label = Label { name: "exporter", values: Values::Closed(|| EXPORTERS.to_vec()) };
+
+fn collectors() -> Vec<&'static str> {
+    COLLECTORS.iter().map(|collector| collector.name).collect()
+}
+
+fn states() -> Vec<&'static str> {
+    State::ALL.iter().map(|state| state.name()).collect()
+}
+
+fn subcommands() -> Vec<&'static str> {
+    Subcommand::ALL.iter().map(|it| it.id()).collect()
+}
+
+fn outcomes() -> Vec<&'static str> {
+    vec![BuildOutcome::Ok.id(), BuildOutcome::Failed.id()]
+}
+
+fn classes() -> Vec<&'static str> {
+    FAILURES.iter().map(|row| row.id).collect()
+}
+
+/// Why a request to a proxy or a checksum database can fail.
+static REQUEST_REASONS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let of_requests = |id: &&str| id.starts_with("proxy.") || id.starts_with("network.") || *id == UNKNOWN;
+    classes().into_iter().filter(of_requests).collect()
+});
+
+fn request_reasons() -> Vec<&'static str> {
+    REQUEST_REASONS.clone()
+}
+
+/// The class as the reason of a request; what is no class of requests is unknown.
+pub(super) fn request_reason(class: FailureClass) -> &'static str {
+    REQUEST_REASONS.iter().find(|reason| **reason == class.id()).copied().unwrap_or(UNKNOWN)
+}
+
+fn drops() -> Vec<Vec<&'static str>> {
+    let exported = ["event", "span"].into_iter();
+    let exported = exported.flat_map(|what| DropReason::ALL.map(|reason| vec![what, reason.as_str()]));
+    exported.chain([LINE_TOO_LONG.to_vec(), PARSER_FULL.to_vec()]).collect()
+}
+
+fn drop_reasons() -> Vec<&'static str> {
+    let exported = DropReason::ALL.iter().map(|reason| reason.as_str());
+    exported.chain([LINE_TOO_LONG, PARSER_FULL].map(|[_, reason]| reason)).collect()
+}
+
+fn export_reasons() -> Vec<&'static str> {
+    FailureReason::ALL.iter().map(|reason| reason.as_str()).collect()
+}
+
+const fn counter(id: Id, name: &'static str, labels: &'static [Label], help: &'static str) -> Row {
+    row(id, name, Kind::Counter, Unit::None, labels, help)
+}
+
+const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'static [Label], help: &'static str) -> Row {
+    Row { id, name, kind, unit, labels, at_start: AtStart::Product, most_series: 128, help }
+}
+
+/// All metrics, in the order of [`Id`].
+pub(super) static CATALOGUE: [Row; 34] = [
+    counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
+    Row {
+        most_series: 64,
+        ..counter(
+            Id::CommandFailures,
+            "gobuild_command_failures_total",
+            &[SUBCOMMAND, LATE_CLASS],
+            "Go commands that failed, by the failure that explains the others.",
+        )
+    },
+    row(
+        Id::CommandDuration,
+        "gobuild_command_duration_seconds",
+        Kind::Histogram(COMMAND_SECONDS),
+        Unit::Seconds,
+        &[SUBCOMMAND, Label { name: "outcome", values: Values::Closed(outcomes) }],
+        "Time from the first to the last sign of a go command, where the log shows more than one moment of it.",
+    ),
+    row(
+        Id::CommandsRunning,
+        "gobuild_commands_running",
+        Kind::Gauge,
+        Unit::None,
+        &[],
+        "Go commands that began and have not ended.",
+    ),
+    counter(
+        Id::Failures,
+        "gobuild_failures_total",
+        &[CLASS],
+        "Distinct causes of failure: each counts once for each go command.",
+    ),
+    Row {
+        most_series: hosts::MOST + 2,
+        ..counter(
+            Id::ModuleDownloads,
+            "gobuild_module_downloads_total",
+            &[Label { name: "host", values: Values::Host }],
+            "Module versions that a go command began to download: each counts once for each go command.",
+        )
+    },
+    Row {
+        most_series: 24,
+        ..counter(
+            Id::ModuleDownloadFailures,
+            "gobuild_module_download_failures_total",
+            &[Label { name: "host", values: Values::Host }, LATE_CLASS],
+            "Module versions that a go command could not download: each counts once for each go command.",
+        )
+    },
+    Row {
+        most_series: 24,
+        ..counter(
+            Id::ProxyFallbacks,
+            "gobuild_module_proxy_fallbacks_total",
+            &[Label { name: "from_host", values: Values::Host }, LATE_REASON],
+            "Modules for which the next proxy was asked because this one did not give them.",
+        )
+    },
+    counter(
+        Id::ChecksumMismatches,
+        "gobuild_checksum_mismatches_total",
+        &[
+            Label { name: "verifier", values: Values::Closed(|| vec!["go_sum", "sumdb", "cache"]) },
+            Label { name: "artifact", values: Values::Closed(|| vec!["zip", "go_mod"]) },
+        ],
+        "Downloaded modules whose hash is not the recorded one.",
+    ),
+    row(
+        Id::ChecksumMismatchedModules,
+        "gobuild_checksum_mismatched_modules",
+        Kind::Gauge,
+        Unit::None,
+        &[],
+        "Distinct module versions with a checksum mismatch in the last hour, up to 1024.",
+    ),
+    counter(
+        Id::SumdbRequestsFailed,
+        "gobuild_sumdb_requests_failed_total",
+        &[Label { name: "reason", values: Values::Closed(request_reasons) }],
+        "Requests to the checksum database that failed, directly or through a proxy.",
+    ),
+    counter(
+        Id::Tests,
+        "gobuild_tests_total",
+        &[REPOSITORY],
+        "Tests, subtests, examples and fuzz targets that ended, skipped ones included.",
+    ),
+    counter(
+        Id::TestFailures,
+        "gobuild_test_failures_total",
+        &[REPOSITORY],
+        "Tests, subtests, examples and fuzz targets that failed.",
+    ),
+    counter(
+        Id::TestsFlaky,
+        "gobuild_tests_flaky_total",
+        &[REPOSITORY],
+        "Tests that failed and then passed within one go command.",
+    ),
+    counter(
+        Id::TestPackages,
+        "gobuild_test_packages_total",
+        &[],
+        "Packages with tests that go test gave a result for; packages without test files are left out.",
+    ),
+    counter(
+        Id::TestPackagesCached,
+        "gobuild_test_packages_cached_total",
+        &[],
+        "Packages with tests whose result came out of the test cache.",
+    ),
+    row(
+        Id::TestDuration,
+        "gobuild_test_duration_seconds",
+        Kind::Histogram(TEST_SECONDS),
+        Unit::Seconds,
+        &[],
+        "Time of single tests as go test prints it; a test includes its subtests.",
+    ),
+    counter(
+        Id::ToolchainDownloads,
+        "gobuild_toolchain_downloads_total",
+        &[],
+        "Go toolchains that a go command downloaded.",
+    ),
+    row(
+        Id::BuildInfo,
+        "gobeacon_build_info",
+        Kind::Gauge,
+        Unit::None,
+        &[Label { name: "version", values: Values::Closed(|| vec![env!("CARGO_PKG_VERSION")]) }],
+        "1, with the version of gobeacon.",
+    ),
+    Row {
+        at_start: AtStart::Nothing,
+        ..row(
+            Id::CollectorUp,
+            "gobeacon_collector_up",
+            Kind::Gauge,
+            Unit::None,
+            &[COLLECTOR, Label { name: "reason", values: Values::Closed(states) }],
+            "1 when the collector works, 0 when it does not; the reason says what it is doing.",
+        )
+    },
+    counter(
+        Id::CollectorErrors,
+        "gobeacon_collector_errors_total",
+        &[COLLECTOR],
+        "Errors of the operating system that a collector met.",
+    ),
+    row(Id::LogBytes, "gobeacon_log_bytes_total", Kind::Counter, Unit::Bytes, &[], "Bytes read from logs."),
+    counter(Id::LogLines, "gobeacon_log_lines_total", &[], "Complete lines read from logs."),
+    counter(
+        Id::LogLinesUnrecognised,
+        "gobeacon_log_lines_unrecognised_total",
+        &[],
+        "Complete lines that mean nothing to gobeacon.",
+    ),
+    row(Id::LogFiles, "gobeacon_log_files", Kind::Gauge, Unit::None, &[], "Logs that are followed."),
+    row(
+        Id::LogLag,
+        "gobeacon_log_lag_bytes",
+        Kind::Gauge,
+        Unit::Bytes,
+        &[],
+        "Bytes that are in the followed logs and have not been read.",
+    ),
+    counter(
+        Id::LogTruncations,
+        "gobeacon_log_truncations_total",
+        &[],
+        "Logs that became shorter than what had been read of them, and were read again from their start.",
+    ),
+    row(
+        Id::LogLostBytes,
+        "gobeacon_log_lost_bytes_total",
+        Kind::Counter,
+        Unit::Bytes,
+        &[],
+        "Bytes that went away with their log before they were read, as far as that can be told.",
+    ),
+    counter(
+        Id::Events,
+        "gobeacon_events_total",
+        &[Label { name: "kind", values: Values::Closed(|| EventKind::NAMES.to_vec()) }],
+        "Events found in logs.",
+    ),
+    row(
+        Id::EventLatency,
+        "gobeacon_event_latency_seconds",
+        Kind::Histogram(LATENCY_SECONDS),
+        Unit::Seconds,
+        &[],
+        "Time from reading an event to counting it; what was written before the agent started is left out.",
+    ),
+    Row {
+        at_start: AtStart::These(drops),
+        ..counter(
+            Id::Dropped,
+            "gobeacon_dropped_total",
+            &[
+                Label { name: "what", values: Values::Closed(|| vec!["event", "span", "line"]) },
+                Label { name: "reason", values: Values::Closed(drop_reasons) },
+            ],
+            "What was lost, wholly or in part. It is 0 in normal work.",
+        )
+    },
+    counter(
+        Id::KernelQueueOverflows,
+        "gobeacon_kernel_queue_overflows_total",
+        &[Label { name: "queue", values: Values::Closed(|| vec!["inotify"]) }],
+        "Overflows of queues of the kernel; each is answered by a search of the folders.",
+    ),
+    counter(
+        Id::ExportRequests,
+        "gobeacon_export_requests_total",
+        &[EXPORTER],
+        "Requests to the OTLP backend that were answered or given up; each attempt counts.",
+    ),
+    counter(
+        Id::ExportFailures,
+        "gobeacon_export_failures_total",
+        &[EXPORTER, Label { name: "reason", values: Values::Closed(export_reasons) }],
+        "Requests to the OTLP backend that failed, and those of which it took only a part.",
+    ),
+];

@@ -1,0 +1,300 @@
+//! The page: collectors -> builds -> metrics and exporters, in one loop.
+//!
+//! One task owns all state, so there is no lock; everything that can happen is a [`Wake`]. How each part does its work
+//! is in its own room.
+//!
+//! Invariants: the loop waits for nothing but the next [`Wake`]; a stop ends the sources first, lets the channel end
+//! the rest, and keeps one deadline for all of it; a second signal ends the agent at once.
+
+use std::time::{Duration, SystemTime};
+
+use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Running, State, logs};
+use gobeacon_formats::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::admin::{Ask, ListenError, Port};
+use crate::builds::{Builds, Outcome};
+use crate::config::Config;
+use crate::export::{Exporter, Left, Resolved, SettingsError, StartError};
+use crate::metrics::{Metrics, MetricsError};
+use crate::wiring;
+
+mod signals;
+
+pub(crate) use signals::Signal;
+use signals::Signals;
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    /// The port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The settings of the export.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Files that the export needs.
+    #[error(transparent)]
+    Export(#[from] StartError),
+    /// Globs.
+    #[error(transparent)]
+    Logs(#[from] logs::Error),
+    /// The catalogue of metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The operating system gives no threads or no signals.
+    #[error("the agent cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl AgentError {
+    /// Whether other settings would help.
+    pub(crate) fn is_misconfigured(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::Export(_) | Self::Logs(logs::Error::Glob { .. }) => true,
+            Self::Listen(_) | Self::Logs(logs::Error::Thread(_)) | Self::Metrics(_) | Self::System(_) => false,
+        }
+    }
+}
+
+/// How the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// After a signal, with all done that could be done in time.
+    InOrder,
+    /// At once, by a second signal.
+    AtOnce(Signal),
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// It cannot start: see [`AgentError`].
+pub(crate) fn agent(config: &Config) -> Result<Ended, AgentError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let ended = runtime.block_on(async { Agent::start(config).await?.run().await });
+    // whatever still waits for a name server or a file has no say in when we end
+    runtime.shutdown_background();
+    ended
+}
+
+/// The loop needs one; the other sends and answers requests meanwhile.
+const WORKERS: usize = 2;
+
+/// Everything that can happen.
+enum Wake {
+    /// A collector read something.
+    Batch(Batch),
+    /// All collectors have ended.
+    NoMoreBatches,
+    /// A build is silent for so long that it is over.
+    Tick,
+    /// Somebody asked for a page.
+    Ask(Ask),
+    /// We were told to stop.
+    Signal(Signal),
+    /// The time for reading what is left is over.
+    Deadline,
+}
+
+struct Agent {
+    collectors: Vec<Running>,
+    batches: mpsc::Receiver<Batch>,
+    /// False when all collectors have ended.
+    fed: bool,
+    asks: Option<mpsc::Receiver<Ask>>,
+    signals: Signals,
+    builds: Builds,
+    outcomes: Vec<Outcome>,
+    metrics: Metrics,
+    exporter: Option<Exporter>,
+    shutdown_timeout: Duration,
+    stopping: Option<Stopping>,
+    /// The server of the port; ends when it is dropped.
+    _server: JoinSet<()>,
+}
+
+/// When what must be done, once we were told to stop.
+#[derive(Debug, Clone, Copy)]
+struct Stopping {
+    /// No more is read.
+    read_until: Instant,
+    /// No more is exported.
+    export_until: Instant,
+}
+
+impl Agent {
+    async fn start(config: &Config) -> Result<Self, AgentError> {
+        let signals = Signals::listen()?;
+        let mut server = JoinSet::new();
+        let asks = open_port(config, &mut server).await?;
+        let exporter = start_exporter(config)?;
+        // full-policy: the collectors stop reading, the files are the buffer
+        let (sender, batches) = mpsc::channel(CHANNEL_BATCHES);
+        let collectors = vec![logs::start(wiring::logs(config), sender)?];
+        Ok(Self {
+            collectors,
+            batches,
+            fed: true,
+            asks,
+            signals,
+            builds: Builds::new(wiring::builds(config)),
+            outcomes: Vec::new(),
+            metrics: Metrics::new(now())?,
+            exporter,
+            shutdown_timeout: config.shutdown_timeout.into(),
+            stopping: None,
+            _server: server,
+        })
+    }
+
+    async fn run(mut self) -> Result<Ended, AgentError> {
+        loop {
+            match self.wake().await {
+                Wake::Batch(batch) => self.read(&batch),
+                Wake::Tick => self.tick(),
+                Wake::Ask(ask) => self.answer(ask),
+                Wake::Signal(signal) if self.stopping.is_some() => return Ok(Ended::AtOnce(signal)),
+                Wake::Signal(signal) => self.stop(signal),
+                Wake::NoMoreBatches if self.stopping.is_some() => break,
+                Wake::NoMoreBatches => self.starve(),
+                Wake::Deadline => break,
+            }
+        }
+        Ok(self.finish().await)
+    }
+
+    /// Waits for the next thing to do. What is rare comes first, so that a flood of batches cannot hide it.
+    async fn wake(&mut self) -> Wake {
+        let silence = self.builds.next_deadline().map(|at| at.seconds_since(now()));
+        let tick = Duration::try_from_secs_f64(silence.unwrap_or(f64::MAX).max(0.01)).unwrap_or(FAR_AWAY).min(FAR_AWAY);
+        let read_until = self.stopping.map_or_else(|| Instant::now() + FAR_AWAY, |stopping| stopping.read_until);
+        tokio::select! {
+            biased;
+            signal = self.signals.next() => Wake::Signal(signal),
+            Some(ask) = next(&mut self.asks) => Wake::Ask(ask),
+            () = tokio::time::sleep_until(read_until), if self.stopping.is_some() => Wake::Deadline,
+            () = tokio::time::sleep(tick) => Wake::Tick,
+            batch = self.batches.recv(), if self.fed => batch.map_or(Wake::NoMoreBatches, Wake::Batch),
+        }
+    }
+
+    fn read(&mut self, batch: &Batch) {
+        let now = now();
+        self.metrics.observe(batch, now);
+        self.builds.tick(now, &mut self.outcomes);
+        self.builds.apply(batch, &mut self.outcomes);
+        self.settle(now);
+    }
+
+    fn tick(&mut self) {
+        let now = now();
+        self.builds.tick(now, &mut self.outcomes);
+        self.settle(now);
+    }
+
+    /// Hands on what became known.
+    fn settle(&mut self, now: Timestamp) {
+        for outcome in self.outcomes.drain(..) {
+            self.metrics.outcome(&outcome, now);
+            if let (Outcome::Telemetry(telemetry), Some(exporter)) = (outcome, &self.exporter) {
+                exporter.offer(telemetry);
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // who asked may be gone: nothing to be done then
+        match ask {
+            Ask::Ready { answer } => _ = answer.send(self.is_ready()),
+            Ask::Page { format, answer } => {
+                let readings: Vec<_> =
+                    self.collectors.iter().map(|it| (it.collector().name, it.health().read())).collect();
+                self.metrics.collectors(&readings);
+                self.metrics.commands_running(self.builds.open_count());
+                if let Some(exporter) = &self.exporter {
+                    self.metrics.exporter(&exporter.report());
+                }
+                let page = self.metrics.page(format, now());
+                _ = answer.send(page.inspect_err(|error| tracing::error!(%error, "no page of metrics")).ok());
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.collectors.iter().all(|collector| collector.health().read().state != State::Starting)
+    }
+
+    /// Tells the sources to end; when they have, the channel does.
+    fn stop(&mut self, signal: Signal) {
+        let timeout = self.shutdown_timeout;
+        tracing::info!(signal = signal.name(), timeout_seconds = timeout.as_secs_f64(), "the agent stops");
+        let now = Instant::now();
+        self.stopping = Some(Stopping { read_until: now + timeout / 2, export_until: now + timeout });
+        for collector in &self.collectors {
+            collector.stop(timeout / 4);
+        }
+        if !self.fed {
+            self.stopping = Some(Stopping { read_until: now, export_until: now + timeout });
+        }
+    }
+
+    fn starve(&mut self) {
+        self.fed = false;
+        tracing::error!("all collectors have ended: nothing more is read");
+    }
+
+    /// Closes what is open, and exports until the deadline.
+    async fn finish(mut self) -> Ended {
+        self.batches.close();
+        let now = now();
+        self.builds.finish(now, &mut self.outcomes);
+        self.settle(now);
+        let Some(exporter) = &mut self.exporter else { return Ended::InOrder };
+        let left = self.stopping.map_or(Duration::ZERO, |it| it.export_until.duration_since(Instant::now()));
+        tokio::select! {
+            signal = self.signals.next() => Ended::AtOnce(signal),
+            Left { spans, logs } = exporter.shutdown(left) => {
+                tracing::info!(spans_lost = spans, log_events_lost = logs, "the agent has stopped");
+                Ended::InOrder
+            }
+        }
+    }
+}
+
+/// Longer than anybody waits.
+const FAR_AWAY: Duration = Duration::from_secs(3600);
+
+async fn open_port(config: &Config, server: &mut JoinSet<()>) -> Result<Option<mpsc::Receiver<Ask>>, AgentError> {
+    let Some(listen) = wiring::listen(config) else { return Ok(None) };
+    let port = Port::open(&listen).await?;
+    tracing::info!(address = %port.address, "listening for /metrics, /healthz and /readyz");
+    let (serving, asks) = port.serve();
+    server.spawn(serving);
+    Ok(Some(asks))
+}
+
+fn start_exporter(config: &Config) -> Result<Option<Exporter>, AgentError> {
+    match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
+        Resolved::On(settings) => Ok(Some(Exporter::start(&settings)?)),
+        Resolved::Off(why) => {
+            tracing::info!(%why, "no traces and log events are exported");
+            Ok(None)
+        }
+    }
+}
+
+/// The next question; never, when no port is open.
+async fn next(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
+    match asks {
+        Some(asks) => asks.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
