@@ -133,7 +133,7 @@ impl Metrics {
 
     /// What the exporter has counted since the start.
     pub(crate) fn exporter(&mut self, report: &export::Report) {
-        let signals: [(_, &export::SignalReport); 2] = [("span", &report.traces), ("event", &report.logs)];
+        let signals = [("span", &report.traces), ("event", &report.logs)];
         for (exporter, (what, signal)) in EXPORTERS.into_iter().zip(signals) {
             self.families.advance(Id::ExportRequests, &[exporter], signal.requests);
             for (reason, count) in signal.failures() {
