@@ -119,6 +119,10 @@ fn jenkins_is_read_with_stamps_from_the_start_or_from_its_middle() {
         format!("Started by user \x1b[8mha:////AB==\x1b[0madmin\n[Pipeline] sh\n+ set -e\n{stamped}[Pipeline] }}\n");
     assert_eq!(lines(&later), ["out Started by user admin", "out + set -e", "run go test ./...", "out ok  \tp\t0.1s"]);
     assert_eq!(lines("12:00:00  + go test\n12:00:01  ok\n"), ["run go test", "out ok"]);
+    let rest = "[2024-05-01T12:00:01.123Z] ok  \tp\t0.1s\n[Pipeline] }\nERROR: script returned exit code 1\n";
+    assert_eq!(lines(rest), ["out ok  \tp\t0.1s", "out ERROR: script returned exit code 1"]);
+    let clock = "Started by timer\n12:00:00  + go test\n[Pipeline] sh\n12:00:01  ok\nFinished: SUCCESS\n12:00:02  a\n";
+    assert_eq!(lines(clock)[1..], ["run go test", "out ok", "out Finished: SUCCESS", "out 12:00:02  a"]);
 }
 
 #[test]
