@@ -17,9 +17,16 @@ use tokio::sync::mpsc;
 use crate::harness::{self, Collector, Running};
 use crate::{Batch, logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
 
+mod discover;
+mod ending;
+mod file;
+mod files;
 mod follow;
 mod glob;
 mod hints;
+mod passes;
+mod walk;
+mod watch;
 
 /// The row of this collector.
 pub static COLLECTOR: Collector = Collector { name: "logs", reads: "log files given by globs" };

@@ -1,0 +1,12 @@
+//! The logs collector with real files and threads: each test is something that happens to logs, and what must come
+//! out of it.
+//!
+//! Nothing here sleeps: a test waits for what it expects, until a deadline that only a failure reaches.
+
+mod discovering;
+mod following;
+mod limits;
+mod model;
+mod rotating;
+mod stopping;
+mod support;
