@@ -21,6 +21,8 @@ mod run;
 mod self_telemetry;
 mod wiring;
 
+mod wrap;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

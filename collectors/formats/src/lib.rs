@@ -4,6 +4,7 @@
 //! knows nothing of builds, spans or metrics. Parsing never fails: a line that means nothing is counted and passed
 //! over. What it holds for a stream is bounded, whatever the stream says.
 
+pub mod action_graph;
 mod dialects;
 pub mod event;
 pub mod failure;
