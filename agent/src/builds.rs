@@ -117,6 +117,13 @@ impl Builds {
         Self { settings, open: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
     }
 
+    /// The command whose output this log is ended with `code` at `time`. What its last bytes said may still follow.
+    pub(crate) fn exited(&mut self, log: [u8; 16], code: u8, time: Timestamp) {
+        if let Some(build) = self.open.get_mut(&log) {
+            build.exited(code, time);
+        }
+    }
+
     /// Takes in what one log said.
     ///
     /// Who follows live logs calls [`Self::tick`] with the present before, so that bytes that were written long ago

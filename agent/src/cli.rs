@@ -14,6 +14,7 @@ mod output;
 mod parse;
 mod reading;
 mod replay;
+mod run;
 mod style;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ pub(crate) use output::{EXIT_CODES, Error};
 /// The subcommands, in the order of the help.
 const COMMANDS: &[Row] = &[
     row::<agent::Agent>(),
+    row::<run::Run>(),
     row::<explain::Explain>(),
     row::<parse::Parse>(),
     row::<replay::Replay>(),
@@ -38,6 +40,7 @@ const ABOUT: &str = "Tells why Go builds are slow, why they fail, and whether wh
 
 const EXAMPLES: &str = "\
 Examples:
+  gobeacon run -- go test ./...                   where the time went, and why it failed
   gobeacon explain build.log                      what failed, where, why, and what to do
   gobeacon replay build.log                       the build as a waterfall of spans
   gobeacon parse --format json build.log          what the log says, one event a line
@@ -54,6 +57,8 @@ pub(crate) enum Exit {
     Failed,
     /// 128 + n: signal n ended it at once.
     Killed(u8),
+    /// That of the command that was run.
+    Code(u8),
 }
 
 impl Exit {
@@ -89,6 +94,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Exit::Ok) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
         Ok(Exit::Killed(code)) => ExitCode::from(code),
+        Ok(Exit::Code(code)) => ExitCode::from(code),
         Err(error) => error.report(),
     }
 }

@@ -17,7 +17,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-pub(crate) use relay::Piece;
+pub(crate) use relay::{Piece, Stream};
 
 /// How long what is left behind (a grandchild that holds the streams) may go on writing through us.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);

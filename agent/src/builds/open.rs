@@ -46,6 +46,8 @@ pub(super) struct OpenBuild {
     /// Whether a failed request to the checksum database was told.
     sumdb_told: bool,
     outbox: Outbox,
+    /// As a shell tells it, where it is known.
+    exit_code: Option<u8>,
 }
 
 impl OpenBuild {
@@ -69,7 +71,14 @@ impl OpenBuild {
             downloads: Downloads::new(root, max_spans),
             fallbacks: Fallbacks::default(),
             sumdb_told: false,
+            exit_code: None,
         }
+    }
+
+    /// The command of this build ended with `code` at `time`.
+    pub(super) fn exited(&mut self, code: u8, time: Timestamp) {
+        self.exit_code = Some(code);
+        self.times.sent(time, time);
     }
 
     pub(super) fn trace_id(&self) -> TraceId {
@@ -358,6 +367,7 @@ impl OpenBuild {
             start,
             end,
             by,
+            exit_code: self.exit_code,
             echo: self.echo,
             tally: self.tally,
             findings: self.findings,

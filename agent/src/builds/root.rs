@@ -26,6 +26,8 @@ pub(super) struct Ended {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     pub(super) by: EndedBy,
+    /// As a shell tells it, where it is known.
+    pub(super) exit_code: Option<u8>,
     /// The go commands of the echoed line; `None` when there was no echo.
     pub(super) echo: Option<Vec<Invocation>>,
     pub(super) tally: Tally,
@@ -73,23 +75,29 @@ impl Ended {
 
     /// Whether the log shows nothing but that it began.
     fn only_started(&self) -> bool {
-        self.echo.is_some() && self.tally.events <= 1
+        self.echo.is_some() && self.tally.events <= 1 && self.exit_code.is_none()
     }
 
     fn outcome(&self) -> BuildOutcome {
-        if self.findings.has_failed() { BuildOutcome::Failed } else { BuildOutcome::Ok }
+        let failed = self.findings.has_failed() || self.exit_code.is_some_and(|code| code != 0);
+        if failed { BuildOutcome::Failed } else { BuildOutcome::Ok }
+    }
+
+    fn confidence(&self) -> Confidence {
+        if self.exit_code.is_some() { Confidence::Exact } else { Confidence::Inferred }
     }
 
     /// The root span: complete, with the times that cover all its children.
     pub(super) fn span(&self) -> Span {
         let (name, invocation) = self.named();
         let mut attributes: Attributes = vec![
-            ("gobuild.confidence", Value::Str(Confidence::Inferred.id().into())),
+            ("gobuild.confidence", Value::Str(self.confidence().id().into())),
             ("gobuild.subcommand", Value::Str(Subcommand::of_name(name).id().into())),
             ("gobuild.outcome", Value::Str(self.outcome().id().into())),
             ("gobuild.ended_by", Value::Str(self.by.id().into())),
             ("gobuild.log.offset", count(self.first_offset)),
         ];
+        attributes.extend(self.exit_code.map(|code| ("process.exit.code", Value::Int(i64::from(code)))));
         attributes.extend(invocation.map(|found| ("process.command_args", Value::Strs(found.words.clone()))));
         if self.only_started() {
             attributes.push(("gobuild.end_known", Value::Bool(false)));
@@ -120,7 +128,7 @@ impl Ended {
         } else {
             FailureClass::Unknown
         };
-        self.findings.has_failed().then(|| Why::class(class))
+        (self.outcome() == BuildOutcome::Failed).then(|| Why::class(class))
     }
 
     /// What was counted, where it is not zero.
@@ -159,7 +167,7 @@ impl Ended {
     /// The summary.
     pub(super) fn summary(self) -> BuildSummary {
         let (name, _) = self.named();
-        let (outcome, only_started) = (self.outcome(), self.only_started());
+        let (outcome, only_started, confidence) = (self.outcome(), self.only_started(), self.confidence());
         let echoed = self.echo.as_deref().filter(|echoed| !echoed.is_empty());
         let command = echoed.map(|echoed| {
             let lines: Vec<_> = echoed.iter().map(|invocation| invocation.words.join(" ")).collect();
@@ -174,7 +182,8 @@ impl Ended {
             subcommand: Subcommand::of_name(name),
             command,
             outcome,
-            confidence: Confidence::Inferred,
+            confidence,
+            exit_code: self.exit_code,
             ended_by: self.by,
             log: self.log,
             first_offset: self.first_offset,

@@ -35,6 +35,8 @@ impl BuildOutcome {
 pub(crate) enum Confidence {
     /// Told from a log alone.
     Inferred,
+    /// The command was ours to run: its words, times and exit code are known.
+    Exact,
 }
 
 impl Confidence {
@@ -42,6 +44,7 @@ impl Confidence {
     pub(crate) const fn id(self) -> &'static str {
         match self {
             Self::Inferred => "inferred",
+            Self::Exact => "exact",
         }
     }
 }
@@ -199,6 +202,9 @@ pub(crate) struct BuildSummary {
     pub(crate) command: Option<String>,
     pub(crate) outcome: BuildOutcome,
     pub(crate) confidence: Confidence,
+    /// As a shell tells it, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exit_code: Option<u8>,
     pub(crate) ended_by: EndedBy,
     /// Path of the log.
     pub(crate) log: String,

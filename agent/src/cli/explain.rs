@@ -5,7 +5,7 @@
 //! Invariant: it explains, it does not judge the log by its own exit code unless it is asked to.
 
 mod json;
-mod page;
+pub(super) mod page;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ impl Subcommand for Explain {
 
 /// What a log came to.
 #[derive(Debug)]
-struct Log {
+pub(super) struct Log {
     name: String,
     lines: LineCounts,
     /// The first ones.
@@ -95,7 +95,7 @@ struct Log {
 }
 
 impl Log {
-    fn new(name: String) -> Self {
+    pub(super) fn new(name: String) -> Self {
         Self { name, lines: LineCounts::default(), builds: Vec::new(), left_out: 0, left_out_failed: 0 }
     }
 
@@ -104,7 +104,7 @@ impl Log {
         self.lines.unrecognised += lines.unrecognised;
     }
 
-    fn add(&mut self, outcome: Outcome) {
+    pub(super) fn add(&mut self, outcome: Outcome) {
         let Outcome::CommandEnded(summary) = outcome else { return };
         if self.builds.len() < MAX_KEPT {
             self.builds.push(*summary);
@@ -115,7 +115,7 @@ impl Log {
     }
 
     /// How many go commands it has.
-    fn commands(&self) -> u64 {
+    pub(super) fn commands(&self) -> u64 {
         self.builds.len() as u64 + self.left_out
     }
 

@@ -161,7 +161,8 @@ fn identity(path: &Path, metadata: &Metadata) -> [u8; 16] {
     }
 }
 
-fn hash(parts: &[&[u8]]) -> [u8; 16] {
+/// A name for a log that is no file.
+pub(super) fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
     let mut id = [0; 16];
     id.iter_mut().zip(hash.iter()).for_each(|(to, from)| *to = *from);

@@ -5,7 +5,7 @@
 //! Invariant: one build is held at a time, and its spans are bounded, so memory does not grow with the log.
 
 mod json;
-mod send;
+pub(super) mod send;
 mod tree;
 
 use std::io::Write;

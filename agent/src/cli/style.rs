@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use anstyle::{AnsiColor, Style};
 
@@ -88,18 +89,27 @@ impl Page {
     }
 }
 
-/// Whether standard output gets colours: it is a terminal, and `NO_COLOR` is not set; `CLICOLOR_FORCE` forces them.
+/// Whether standard output gets colours.
 pub(super) fn colours() -> bool {
-    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    colours_of(&std::io::stdout())
+}
+
+/// Whether a stream gets colours: it is a terminal, and `NO_COLOR` is not set; `CLICOLOR_FORCE` forces them.
+pub(super) fn colours_of(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
 /// How wide standard output is.
 pub(super) fn columns() -> usize {
-    let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
+    columns_of(&std::io::stdout())
+}
+
+/// How wide a stream is.
+pub(super) fn columns_of(stream: &(impl IsTerminal + AsFd)) -> usize {
+    if !stream.is_terminal() {
         return PAGE_COLUMNS;
     }
-    rustix::termios::tcgetwinsize(&stdout).map_or(PAGE_COLUMNS, |size| usize::from(size.ws_col).clamp(40, 200))
+    rustix::termios::tcgetwinsize(stream).map_or(PAGE_COLUMNS, |size| usize::from(size.ws_col).clamp(40, 200))
 }
 
 /// The text in a colour.

@@ -13,8 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// What is passed on, besides the change of size.
-const PASSED_ON: &[(Signal, i32)] =
-    &[(Signal::INT, 2), (Signal::TERM, 15), (Signal::HUP, 1), (Signal::QUIT, 3), (Signal::USR1, 10), (Signal::USR2, 12)];
+const PASSED_ON: &[(Signal, i32)] = &[
+    (Signal::INT, 2),
+    (Signal::TERM, 15),
+    (Signal::HUP, 1),
+    (Signal::QUIT, 3),
+    (Signal::USR1, 10),
+    (Signal::USR2, 12),
+];
 /// SIGWINCH.
 const SIZE_CHANGED: i32 = 28;
 

@@ -153,7 +153,10 @@ mod tests {
         let graph = ActionGraph::parse(GRAPH.as_bytes()).unwrap();
         let path: Vec<(&str, f64)> = graph.critical_path().iter().map(|a| (a.package.as_str(), a.seconds())).collect();
         assert_eq!(path, [("fmt", 1.0), ("a/slow", 4.0), ("a/app", 1.0)]);
-        assert_eq!(graph.actions().filter(|a| !a.executed).map(|a| a.package.as_str()).collect::<Vec<_>>(), ["a/quick"]);
+        assert_eq!(
+            graph.actions().filter(|a| !a.executed).map(|a| a.package.as_str()).collect::<Vec<_>>(),
+            ["a/quick"]
+        );
         assert_eq!(graph.actions().find(|a| a.package == "a/slow").unwrap().cpu_seconds, Some(3.5));
     }
 

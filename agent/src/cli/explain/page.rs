@@ -11,7 +11,7 @@ use super::Log;
 use crate::builds::summary::{BuildOutcome, BuildSummary, FailureSeen};
 
 /// Most lines of a page.
-pub(super) const SCREEN: usize = 40;
+pub(in crate::cli) const SCREEN: usize = 40;
 
 /// How much is said about one build.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ const DETAILS: [Detail; 5] = [
 ];
 
 /// The page; at most so many lines, where a bound is given.
-pub(super) fn page(log: &Log, columns: usize, most_lines: Option<usize>) -> Page {
+pub(in crate::cli) fn page(log: &Log, columns: usize, most_lines: Option<usize>) -> Page {
     let Some(most) = most_lines else { return with_detail(log, columns, EVERYTHING) };
     let pages = DETAILS.iter().map(|detail| with_detail(log, columns, *detail));
     let mut shortest = None;

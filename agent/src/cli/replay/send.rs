@@ -39,7 +39,7 @@ pub(super) fn all(inputs: &[Input], mut builds: Builds, config: &Config) -> Resu
 }
 
 /// Says what was lost and why.
-fn not_delivered(report: &Report) -> Exit {
+pub(in crate::cli) fn not_delivered(report: &Report) -> Exit {
     let mut exit = Exit::Ok;
     for (what, signal) in [("span", &report.traces), ("log event", &report.logs)] {
         for (reason, count) in signal.dropped().filter(|(_, count)| *count > 0) {

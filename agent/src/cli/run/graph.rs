@@ -1,0 +1,162 @@
+//! The action graph of the go command that is run: asked for by a flag, read at the end.
+//!
+//! The flag goes into the arguments and not into GOFLAGS, so that tests and go commands below this one see the
+//! environment that they would have seen without us.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use gobeacon_formats::action_graph::{Action, ActionGraph};
+
+use super::super::style::{self, FAINT, NAME, PLAIN, Page};
+
+/// Subcommands that know `-debug-actiongraph` (work.AddBuildFlags).
+const KNOW_THE_FLAG: [&str; 5] = ["build", "install", "run", "test", "vet"];
+/// Graphs beyond this many bytes are not read.
+const LARGEST: u64 = 512 << 20;
+/// How many actions a list shows.
+const SHOWN: usize = 5;
+
+/// A go command that writes its graph for us.
+#[derive(Debug)]
+pub(super) struct Requested {
+    command: Vec<OsString>,
+    folder: PathBuf,
+}
+
+impl Requested {
+    /// The command with the flag; `None` where it is no go command that knows it, has it already, or where there is
+    /// no place for the file.
+    pub(super) fn of(command: &[OsString]) -> Option<Self> {
+        let (program, subcommand) = (command.first()?, command.get(1)?);
+        let go = Path::new(program).file_name() == Some(OsStr::new("go"));
+        let knows = KNOW_THE_FLAG.iter().any(|name| *subcommand == **name);
+        let has = command.iter().any(|word| word.to_string_lossy().contains("debug-actiongraph"));
+        if !go || !knows || has {
+            return None;
+        }
+        let folder = private_folder()?;
+        let mut flag = OsString::from("-debug-actiongraph=");
+        flag.push(folder.join("graph.json"));
+        let mut command = command.to_vec();
+        command.insert(behind_chdir(&command), flag);
+        Some(Self { command, folder })
+    }
+
+    /// What to run.
+    pub(super) fn command(&self) -> &Vec<OsString> {
+        &self.command
+    }
+
+    /// The graph, where the go command wrote one with times.
+    pub(super) fn read(self) -> Option<ActionGraph> {
+        let path = self.folder.join("graph.json");
+        let size = std::fs::metadata(&path).ok()?.len();
+        if size > LARGEST {
+            return None;
+        }
+        ActionGraph::parse(&std::fs::read(&path).ok()?)
+    }
+}
+
+impl Drop for Requested {
+    fn drop(&mut self) {
+        // a leftover in the temporary folder is nobody's failure
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Behind the subcommand, and behind `-C DIR`, which must be the first flag.
+fn behind_chdir(command: &[OsString]) -> usize {
+    let third = command.get(2).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    match third.as_str() {
+        "-C" | "--C" => 4.min(command.len()),
+        word if word.starts_with("-C=") || word.starts_with("--C=") => 3,
+        _ => 2,
+    }
+}
+
+/// A new folder that only we can read, on a file system with room for a small file.
+fn private_folder() -> Option<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let base = std::env::temp_dir();
+    let folder = (0..16).find_map(|attempt| {
+        let folder = base.join(format!("gobeacon-run-{}-{attempt}", std::process::id()));
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).ok().map(|()| folder)
+    })?;
+    let probe = std::fs::write(folder.join("probe"), [0; 4096]);
+    if probe.is_err() {
+        let _ = std::fs::remove_dir_all(&folder);
+        return None;
+    }
+    Some(folder)
+}
+
+/// The slowest actions and the critical path.
+pub(super) fn page(graph: &ActionGraph, page: &mut Page) {
+    let ran: Vec<&Action> = graph.actions().filter(|action| action.executed).collect();
+    let cached = graph.actions().filter(|action| action.mode == "build" && !action.executed).count();
+    let compiled = ran.iter().filter(|action| action.mode == "build").count();
+    let counts = format!("{compiled} compiled, {cached} from the build cache");
+    page.line(2, &[(FAINT, "build      "), (PLAIN, &counts)]);
+    if ran.is_empty() {
+        return;
+    }
+    let mut slowest = ran;
+    slowest.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()));
+    list("slow steps ", slowest.iter().take(SHOWN).copied(), page);
+    let path = graph.critical_path();
+    let total: f64 = path.iter().map(|action| action.seconds()).sum();
+    let lead = format!("{} on the critical path", style::seconds(total));
+    page.line(2, &[(FAINT, "critical   "), (NAME, &lead)]);
+    let mut longest = path;
+    longest.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()));
+    list("           ", longest.iter().take(SHOWN).copied(), page);
+}
+
+fn list<'a>(lead: &str, actions: impl Iterator<Item = &'a Action>, page: &mut Page) {
+    let names: Vec<String> = actions
+        .map(|action| {
+            let what = match action.mode.as_str() {
+                "build" => "compile",
+                other => other,
+            };
+            format!("{} {what} {}", style::seconds(action.seconds()), action.package)
+        })
+        .collect();
+    page.line(2, &[(FAINT, lead), (PLAIN, &names.join(", "))]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(command: &[&str]) -> Vec<OsString> {
+        command.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_flag_goes_behind_the_subcommand_and_behind_c_and_nowhere_else() {
+        let at = |command: &[&str]| {
+            Requested::of(&words(command)).map(|it| {
+                it.command.iter().position(|w| w.to_string_lossy().starts_with("-debug-actiongraph=")).unwrap()
+            })
+        };
+        assert_eq!(at(&["go", "test", "./..."]), Some(2));
+        assert_eq!(at(&["/usr/local/go/bin/go", "build", "-C", "sub", "./..."]), Some(4));
+        assert_eq!(at(&["go", "vet", "-C=sub"]), Some(3));
+        for none in [&["go", "mod", "tidy"][..], &["make", "build"], &["go"], &["go", "build", "-debug-actiongraph=x"]]
+        {
+            assert_eq!(at(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn the_folder_is_gone_with_the_request() {
+        let requested = Requested::of(&words(&["go", "build"])).unwrap();
+        let folder = requested.folder.clone();
+        assert!(folder.is_dir());
+        assert_eq!(requested.read(), None);
+        assert!(!folder.exists());
+    }
+}
