@@ -7,10 +7,7 @@ fn failures(text: &str) -> Vec<Failure> {
     let mut events = Vec::new();
     parser.feed(text.as_bytes(), 0, &mut events);
     parser.finish(&mut events);
-    let failure = |kind| match kind {
-        EventKind::Failure(failure) => Some(*failure),
-        _ => None,
-    };
+    let failure = |kind| if let EventKind::Failure(failure) = kind { Some(*failure) } else { None };
     events.into_iter().filter_map(|event| failure(event.kind)).collect()
 }
 
