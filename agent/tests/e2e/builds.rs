@@ -75,7 +75,7 @@ fn failing_tests_in_verbose_text_give_the_same_as_in_json() {
 fn a_go_sum_that_was_edited_is_a_checksum_mismatch_with_both_hashes() {
     on_every_go(Protocol::Http, |_, mut stage| {
         use_uuid(&stage);
-        stage.job.beforehand(&["mod", "download"]);
+        stage.job.beforehand(&["mod", "tidy"]);
         let sums = stage.job.read("go.sum");
         let line = sums.lines().find(|line| line.contains("uuid v1.6.0 h1:")).unwrap();
         let real = line.rsplit(' ').next().unwrap();
