@@ -6,7 +6,7 @@
 //! Invariant: recording never waits, and what is recorded is bounded by the clock, not by the load.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _, TracerProvider as _};
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::export::{RequestEnded, Settings, StartError, sdk_exporter};
+use crate::export::{Exporter, Observer, RequestEnded, Settings, StartError, sdk_exporter};
 
 /// Spans that wait to be sent. Full-policy: a new one is dropped; they are samples.
 const QUEUE: usize = 256;
@@ -95,6 +95,18 @@ impl SelfTelemetry {
         Ok(Some(Self { provider, tracer, gates: Mutex::default(), sender }))
     }
 
+    /// Starts, and records each request of the exporter from now on.
+    ///
+    /// # Errors
+    /// A file that a setting names cannot be used.
+    pub(crate) fn watching(exporter: &Exporter, settings: &Settings) -> Result<Option<Arc<Self>>, StartError> {
+        let Some(own) = Self::start(settings)?.map(Arc::new) else { return Ok(None) };
+        let teller = Arc::clone(&own);
+        let observer: Observer = Arc::new(move |ended| teller.request(ended));
+        exporter.observe(&observer);
+        Ok(Some(own))
+    }
+
     /// Records work that ended now. Never waits; more than a few of a kind in a second are only counted.
     pub(crate) fn record(&self, work: Work, took: Duration, items: u64, failure: Option<&'static str>) {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +132,7 @@ impl SelfTelemetry {
     }
 
     /// Records a request of the exporter.
-    pub(crate) fn request(&self, ended: RequestEnded) {
+    fn request(&self, ended: RequestEnded) {
         let failure = ended.failure.map(|reason| reason.as_str());
         self.record(Work::ExportRequest, ended.took, ended.records, failure);
     }

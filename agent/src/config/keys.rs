@@ -40,6 +40,10 @@ pub(crate) struct Config {
     /// variables, and then from the default.
     #[garde(dive)]
     pub(crate) otlp: Otlp,
+    /// Whether the agent sends spans of its own work too (its requests, looks for logs, batches applied; a few a
+    /// second at most), with `service.name` gobeacon, to where traces go.
+    #[garde(skip)]
+    pub(crate) self_telemetry: bool,
     /// What this machine is called.
     #[garde(dive)]
     pub(crate) host: Host,
@@ -57,6 +61,7 @@ impl Default for Config {
             logs: Logs::default(),
             build: Build::default(),
             otlp: Otlp::default(),
+            self_telemetry: false,
             host: Host::default(),
             log: Log::default(),
         }

@@ -19,6 +19,7 @@ mod limits;
 #[path = "../../tests/support/otlp_receiver.rs"]
 mod otlp_receiver;
 mod own_spans;
+mod secrecy;
 mod tls;
 
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];

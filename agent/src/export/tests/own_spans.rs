@@ -35,12 +35,9 @@ async fn own_spans_arrive_under_our_name_with_headers_and_compression() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_of_the_exporter_can_be_told_as_an_own_span() {
     let (receiver, own_receiver) = (Receiver::start(), Receiver::start());
-    let own = SelfTelemetry::start(&settings(&explicit(Protocol::Grpc, &own_receiver.url()))).unwrap().unwrap();
-    let own = Arc::new(own);
     let exporter = exporter(Protocol::HttpProtobuf, &receiver);
-    let teller = Arc::clone(&own);
-    let observer: super::super::Observer = Arc::new(move |ended| teller.request(ended));
-    exporter.observe(&observer);
+    let own_settings = settings(&explicit(Protocol::Grpc, &own_receiver.url()));
+    let own = SelfTelemetry::watching(&exporter, &own_settings).unwrap().unwrap();
     receiver.answer_next([Answer::Http(503, Vec::new())]);
     exporter.offer(spans(3));
     exporter.flush(MINUTE).await;
