@@ -12,12 +12,10 @@ mod cli;
 mod config;
 #[cfg(test)]
 mod docs;
-#[cfg_attr(not(test), expect(dead_code, reason = "the observer is for the agent's own spans, which are wired next"))]
 mod export;
 mod logging;
 mod metrics;
 mod run;
-#[cfg_attr(not(test), expect(dead_code, reason = "the house is being built: the loop that uses it lands next"))]
 mod self_telemetry;
 mod wiring;
 

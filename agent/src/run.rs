@@ -6,6 +6,7 @@
 //! Invariants: the loop waits for nothing but the next [`Wake`]; a stop ends the sources first, lets the channel end
 //! the rest, and keeps one deadline for all of it; a second signal ends the agent at once.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Running, State, logs};
@@ -19,6 +20,7 @@ use crate::builds::{Builds, Outcome};
 use crate::config::Config;
 use crate::export::{Exporter, Left, Resolved, SettingsError, StartError};
 use crate::metrics::{Metrics, MetricsError};
+use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
 
 mod signals;
@@ -110,6 +112,8 @@ struct Agent {
     outcomes: Vec<Outcome>,
     metrics: Metrics,
     exporter: Option<Exporter>,
+    /// Spans of the agent's own work, where they are asked for.
+    own: Option<Arc<SelfTelemetry>>,
     shutdown_timeout: Duration,
     stopping: Option<Stopping>,
     /// The server of the port; ends when it is dropped.
@@ -130,7 +134,7 @@ impl Agent {
         let signals = Signals::listen()?;
         let mut server = JoinSet::new();
         let asks = open_port(config, &mut server).await?;
-        let exporter = start_exporter(config)?;
+        let (exporter, own) = start_exporter(config)?.unzip();
         // full-policy: the collectors stop reading, the files are the buffer
         let (sender, batches) = mpsc::channel(CHANNEL_BATCHES);
         let collectors = vec![logs::start(wiring::logs(config), sender)?];
@@ -144,6 +148,7 @@ impl Agent {
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,
             exporter,
+            own: own.flatten(),
             shutdown_timeout: config.shutdown_timeout.into(),
             stopping: None,
             _server: server,
@@ -182,11 +187,12 @@ impl Agent {
     }
 
     fn read(&mut self, batch: &Batch) {
-        let now = now();
+        let (began, now) = (Instant::now(), now());
         self.metrics.observe(batch, now);
         self.builds.tick(now, &mut self.outcomes);
         self.builds.apply(batch, &mut self.outcomes);
         self.settle(now);
+        self.worked(Work::BatchApply, began, batch.events.len());
     }
 
     fn tick(&mut self) {
@@ -210,6 +216,7 @@ impl Agent {
         match ask {
             Ask::Ready { answer } => _ = answer.send(self.is_ready()),
             Ask::Page { format, answer } => {
+                let began = Instant::now();
                 let readings: Vec<_> =
                     self.collectors.iter().map(|it| (it.collector().name, it.health().read())).collect();
                 self.metrics.collectors(&readings);
@@ -218,8 +225,16 @@ impl Agent {
                     self.metrics.exporter(&exporter.report());
                 }
                 let page = self.metrics.page(format, now());
-                _ = answer.send(page.inspect_err(|error| tracing::error!(%error, "no page of metrics")).ok());
+                let page = page.inspect_err(|error| tracing::error!(%error, "no page of metrics")).ok();
+                self.worked(Work::MetricsPage, began, page.as_ref().map_or(0, |page| page.len()));
+                _ = answer.send(page);
             }
+        }
+    }
+
+    fn worked(&self, work: Work, began: Instant, items: usize) {
+        if let Some(own) = &self.own {
+            own.record(work, began.elapsed(), items as u64, None);
         }
     }
 
@@ -254,9 +269,18 @@ impl Agent {
         self.settle(now);
         let Some(exporter) = &mut self.exporter else { return Ended::InOrder };
         let left = self.stopping.map_or(Duration::ZERO, |it| it.export_until.duration_since(Instant::now()));
+        let own = self.own.take();
+        let exported = async {
+            let began = Instant::now();
+            let lost = exporter.shutdown(left).await;
+            if let Some(own) = own {
+                own.shutdown(left.saturating_sub(began.elapsed())).await;
+            }
+            lost
+        };
         tokio::select! {
             signal = self.signals.next() => Ended::AtOnce(signal),
-            Left { spans, logs } = exporter.shutdown(left) => {
+            Left { spans, logs } = exported => {
                 tracing::info!(spans_lost = spans, log_events_lost = logs, "the agent has stopped");
                 Ended::InOrder
             }
@@ -276,9 +300,14 @@ async fn open_port(config: &Config, server: &mut JoinSet<()>) -> Result<Option<m
     Ok(Some(asks))
 }
 
-fn start_exporter(config: &Config) -> Result<Option<Exporter>, AgentError> {
+/// The exporter, where there is anything to export to, and what tells of the agent's own work.
+fn start_exporter(config: &Config) -> Result<Option<(Exporter, Option<Arc<SelfTelemetry>>)>, AgentError> {
     match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
-        Resolved::On(settings) => Ok(Some(Exporter::start(&settings)?)),
+        Resolved::On(settings) => {
+            let exporter = Exporter::start(&settings)?;
+            let own = if config.self_telemetry { SelfTelemetry::watching(&exporter, &settings)? } else { None };
+            Ok(Some((exporter, own)))
+        }
         Resolved::Off(why) => {
             tracing::info!(%why, "no traces and log events are exported");
             Ok(None)

@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{
     Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter as _, SpanLimits, SpanProcessor,
 };
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -34,10 +35,10 @@ const PER_SECOND: u32 = 2;
 pub(crate) enum Work {
     /// A request to the backend.
     ExportRequest,
-    /// A look at all folders for logs.
-    Rescan,
-    /// A batch of events applied to builds.
+    /// A batch of events counted and applied to builds.
     BatchApply,
+    /// The page of metrics made.
+    MetricsPage,
 }
 
 impl Work {
@@ -46,15 +47,15 @@ impl Work {
     const fn name(self) -> &'static str {
         match self {
             Self::ExportRequest => "export request",
-            Self::Rescan => "rescan",
             Self::BatchApply => "apply batch",
+            Self::MetricsPage => "metrics page",
         }
     }
 
     const fn kind(self) -> SpanKind {
         match self {
             Self::ExportRequest => SpanKind::Client,
-            Self::Rescan | Self::BatchApply => SpanKind::Internal,
+            Self::BatchApply | Self::MetricsPage => SpanKind::Internal,
         }
     }
 }
@@ -188,9 +189,8 @@ impl SpanProcessor for Forward {
 
     fn on_end(&self, span: SpanData) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.as_ref().is_none_or(|queue| queue.try_send(span).is_err())
-            && self.dropped.fetch_add(1, Ordering::Relaxed) == 0
-        {
+        let full = queue.as_ref().is_some_and(|queue| matches!(queue.try_send(span), Err(TrySendError::Full(_))));
+        if full && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!("own spans of the agent are dropped: they cannot be sent as fast as they are made");
         }
     }
@@ -214,11 +214,15 @@ async fn send(mut spans: mpsc::Receiver<SpanData>, exporter: opentelemetry_otlp:
         // what came until then is in the batch
         let _lingered = tokio::time::timeout(LINGER, company).await;
         let sent = tokio::time::timeout(timeout, exporter.export(batch)).await;
-        let fails = !matches!(sent, Ok(Ok(())));
-        if fails && !failing {
-            tracing::warn!("own spans of the agent cannot be exported, they are dropped");
+        let problem = match sent {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer within {timeout:?}")),
+        };
+        if let (Some(problem), false) = (&problem, failing) {
+            tracing::warn!(problem, "own spans of the agent cannot be exported, they are dropped");
         }
-        failing = fails;
+        failing = problem.is_some();
     }
 }
 

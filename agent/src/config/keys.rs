@@ -40,7 +40,7 @@ pub(crate) struct Config {
     /// variables, and then from the default.
     #[garde(dive)]
     pub(crate) otlp: Otlp,
-    /// Whether the agent sends spans of its own work too (its requests, looks for logs, batches applied; a few a
+    /// Whether the agent sends spans of its own work too (its requests, batches applied, pages of metrics; a few a
     /// second at most), with `service.name` gobeacon, to where traces go.
     #[garde(skip)]
     pub(crate) self_telemetry: bool,

@@ -14,13 +14,13 @@ async fn own_spans_arrive_under_our_name_with_headers_and_compression() {
         let mut explicit = explicit(protocol, &receiver.url());
         explicit.headers.insert("authorization".to_owned(), "Bearer t".to_owned());
         let own = SelfTelemetry::start(&settings(&explicit)).unwrap().unwrap();
-        own.record(Work::Rescan, Duration::from_millis(250), 42, None);
+        own.record(Work::MetricsPage, Duration::from_millis(250), 42, None);
         own.record(Work::BatchApply, Duration::from_millis(1), 7, Some("timeout"));
         own.shutdown(MINUTE).await;
 
         let spans = receiver.spans();
         let names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
-        assert_eq!(names, ["rescan", "apply batch"], "{protocol:?}");
+        assert_eq!(names, ["metrics page", "apply batch"], "{protocol:?}");
         assert_eq!(spans[0].1.end_time_unix_nano - spans[0].1.start_time_unix_nano, 250_000_000);
         assert_eq!(spans[1].1.status.as_ref().unwrap().message, "timeout");
         let service = spans[0].0.attributes.iter().find(|pair| pair.key == "service.name").unwrap();
