@@ -27,9 +27,9 @@ use crate::metrics::Format;
 mod accept;
 
 /// Connections that are served at once; further ones wait in the kernel's queue until one ends.
-const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: usize = 256;
 /// Time for the head of a request, also for the next one of a connection that is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a connection as a whole: a client that reads slowly loses it then, a good one connects anew.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes of a request's head, and of what is written ahead of a slow client.

@@ -1,0 +1,83 @@
+//! How the agent ends, and how it does not begin.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::otlp_receiver::{Answer, Receiver};
+use crate::program::{Agent, command};
+
+const BUILD: &str = "+ go build ./...\ngo: downloading corp.example/lib v1.0.0\n";
+
+#[test]
+fn sigterm_exports_what_was_read_and_ends_with_0() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
+    let mut agent =
+        Agent::start(folder.path(), &["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"], &[]);
+    agent.wait_for_line("gobeacon_log_lines_total 2");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
+    let spans = receiver.spans();
+    let names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    assert!(names.contains(&"go build") && names.contains(&"module download"), "{names:?}");
+}
+
+#[test]
+fn sigint_without_anything_to_export_to_ends_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), &[], &[]);
+    assert_eq!(agent.said().matches("no traces and log events are exported").count(), 1, "{}", agent.said());
+    agent.signal(Signal::INT);
+    assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
+}
+
+#[test]
+fn a_backend_that_never_answers_holds_the_end_up_to_the_deadline_and_no_longer() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    receiver.answer(Answer::Never);
+    std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
+    let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
+    let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1s")]);
+    agent.wait_for_line("gobeacon_log_lines_total 2");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
+    assert!(agent.said().contains("data was not exported before the deadline and is lost"), "{}", agent.said());
+}
+
+#[test]
+fn a_second_signal_ends_the_agent_at_once_with_128_and_its_number() {
+    for (second, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+        receiver.answer(Answer::Never);
+        std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
+        let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
+        let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1h")]);
+        agent.wait_for_line("gobeacon_log_lines_total 2");
+        agent.signal(Signal::TERM);
+        // the root span goes out when the build ends: the agent is on its way down
+        receiver.wait_for_begun(1);
+        agent.signal(second);
+        assert_eq!(agent.ended().code(), Some(code), "{}", agent.said());
+    }
+}
+
+#[test]
+fn a_port_in_use_is_said_in_a_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command(&["--listen", &address], &[]).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let sentence = format!(
+        "gobeacon: cannot listen on {address}: another program has this port: stop it, or choose another with --listen\n"
+    );
+    assert!(said.ends_with(&sentence), "{said}");
+}
+
+#[test]
+fn a_glob_that_cannot_be_understood_is_a_mistake_of_the_configuration() {
+    let output = command(&["--listen", "off", "--logs", "/a/{b"], &[]).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
