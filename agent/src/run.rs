@@ -267,7 +267,10 @@ impl Agent {
         let now = now();
         self.builds.finish(now, &mut self.outcomes);
         self.settle(now);
-        let Some(exporter) = &mut self.exporter else { return Ended::InOrder };
+        let Some(exporter) = &mut self.exporter else {
+            tracing::info!("the agent has stopped");
+            return Ended::InOrder;
+        };
         let left = self.stopping.map_or(Duration::ZERO, |it| it.export_until.duration_since(Instant::now()));
         let own = self.own.take();
         let exported = async {

@@ -36,7 +36,7 @@ fn sigint_without_anything_to_export_to_ends_with_0() {
 #[test]
 fn a_backend_that_never_answers_holds_the_end_up_to_the_deadline_and_no_longer() {
     let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
-    receiver.answer(Answer::Never);
+    receiver.answer(Answer::Hang);
     std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
     let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
     let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1s")]);
@@ -50,7 +50,7 @@ fn a_backend_that_never_answers_holds_the_end_up_to_the_deadline_and_no_longer()
 fn a_second_signal_ends_the_agent_at_once_with_128_and_its_number() {
     for (second, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
-        receiver.answer(Answer::Never);
+        receiver.answer(Answer::Hang);
         std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
         let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
         let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1h")]);

@@ -18,7 +18,10 @@ fn many_distinct_modules_and_hosts_grow_neither_the_page_nor_the_memory() {
     let mut log = String::new();
     for n in 0..MANY {
         let url = format!("https://h{n}.example/m{n}/@v/v1.0.{n}.zip");
-        let _ = write!(log, "go: downloading h{n}.example/m{n} v1.0.{n}\n# get {url}\n# get {url}: 502 Bad Gateway (0.1s)\n");
+        let _ = write!(
+            log,
+            "go: downloading h{n}.example/m{n} v1.0.{n}\n# get {url}\n# get {url}: 502 Bad Gateway (0.1s)\n"
+        );
     }
     std::fs::write(folder.path().join("a.log"), &log).unwrap();
     let page = agent.wait_for_line(&format!("gobeacon_log_lines_total {}", 3 * MANY));

@@ -1,4 +1,12 @@
 //! The real agent on real files: what its pages say, how it ends, what it costs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "all of it is tests"
+)]
 
 mod ending;
 mod hostile;

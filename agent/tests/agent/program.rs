@@ -30,7 +30,7 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command
     let mut command = Command::new(env!("CARGO_BIN_EXE_gobeacon"));
     command.arg("agent").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
-    std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| drop(command.env_remove(name)));
+    std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
     command.envs(variables.iter().copied());
     command
 }

@@ -33,7 +33,7 @@ const ROOMS: &[(&[&str], &[&str])] = &[
         &["opentelemetry", "tonic::", "reqwest::", "prost::", "rustls::"],
         &["agent/src/export.rs", "agent/src/export/", "agent/src/self_telemetry.rs"],
     ),
-    (&["axum::"], &["agent/src/admin.rs", "agent/src/admin/"]),
+    (&["axum::", "hyper::", "hyper_util::"], &["agent/src/admin.rs", "agent/src/admin/"]),
     (&["serde_saphyr", "garde::", "schemars::"], &["agent/src/config.rs", "agent/src/config/"]),
 ];
 
