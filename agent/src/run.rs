@@ -303,8 +303,11 @@ async fn open_port(config: &Config, server: &mut JoinSet<()>) -> Result<Option<m
     Ok(Some(asks))
 }
 
-/// The exporter, where there is anything to export to, and what tells of the agent's own work.
-fn start_exporter(config: &Config) -> Result<Option<(Exporter, Option<Arc<SelfTelemetry>>)>, AgentError> {
+/// The exporter, and what tells of the agent's own work where that is asked for.
+type Export = (Exporter, Option<Arc<SelfTelemetry>>);
+
+/// `None`: there is nothing to export to.
+fn start_exporter(config: &Config) -> Result<Option<Export>, AgentError> {
     match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
         Resolved::On(settings) => {
             let exporter = Exporter::start(&settings)?;
