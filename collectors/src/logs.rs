@@ -9,13 +9,18 @@
 //! opened; no error of a file stops the thread.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::harness::{self, Collector, Running};
-use crate::{Batch, logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
+use crate::{Batch, Source, os};
+use crate::{logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
 
 mod discover;
 mod ending;
@@ -88,7 +93,7 @@ pub enum Error {
     },
     /// The operating system gives no thread.
     #[error("no thread can be started to read logs")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
 }
 
 /// Checks globs without following anything, so that a configuration can be judged.
@@ -97,6 +102,16 @@ pub enum Error {
 /// [`Error::Glob`] for the first glob that cannot be understood.
 pub fn check(settings: &Settings) -> Result<(), Error> {
     Patterns::new(&settings.include, &settings.exclude).map(drop)
+}
+
+/// What an open log is, as this collector says it of one that it follows from its start, and when it was last
+/// written: so that a replay of the file makes the ids that the agent makes.
+///
+/// # Errors
+/// What the operating system says when it is asked about the file.
+pub fn identify(path: &Path, file: &File) -> io::Result<(Source, Timestamp)> {
+    let stat = os::stat_open(file)?;
+    Ok((Source { id: file::id(stat.key, 0), path: path.to_owned() }, stat.modified))
 }
 
 /// Starts to follow. Batches go to `batches`; when that is full reading waits, and when its receiver is gone the

@@ -5,13 +5,13 @@
 //! Invariant: the batches are those that the collector of logs would send for the same bytes, so a replay sees what
 //! the agent sees.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use gobeacon_collectors::{Batch, Source};
+use gobeacon_collectors::{Batch, Source, logs};
 use gobeacon_formats::{LineCounts, Parser, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -86,9 +86,8 @@ fn read(input: &Input, each: &mut dyn FnMut(Batch) -> Result<(), Error>) -> Resu
         Input::Stdin => read_from(io::stdin().lock(), None, Path::new("-"), now(), each),
         Input::File(path) => {
             let file = File::open(path).map_err(Stop::Read)?;
-            let metadata = file.metadata().map_err(Stop::Read)?;
-            let written = metadata.modified().map_or_else(|_| now(), timestamp);
-            read_from(file, Some(identity(path, &metadata)), path, written, each)
+            let (source, written) = logs::identify(path, &file).map_err(Stop::Read)?;
+            read_from(file, Some(source.id), path, written, each)
         }
     }
 }
@@ -150,18 +149,7 @@ fn since(now: LineCounts, before: LineCounts) -> LineCounts {
     }
 }
 
-/// What the file is, the same at each replay.
-fn identity(path: &Path, metadata: &Metadata) -> [u8; 16] {
-    use std::os::unix::fs::MetadataExt;
-    let born = metadata.created().map_or(0, |time| timestamp(time).as_nanos());
-    if metadata.is_file() {
-        hash(&[&metadata.dev().to_le_bytes(), &metadata.ino().to_le_bytes(), &born.to_le_bytes()])
-    } else {
-        hash(&[path.as_os_str().as_encoded_bytes()])
-    }
-}
-
-/// A name for a log that is no file.
+/// An id for what has none: made of bytes that tell it from others.
 pub(super) fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
     let mut id = [0; 16];
@@ -171,10 +159,6 @@ pub(super) fn hash(parts: &[&[u8]]) -> [u8; 16] {
 
 /// The present.
 pub(super) fn now() -> Timestamp {
-    timestamp(SystemTime::now())
-}
-
-fn timestamp(time: SystemTime) -> Timestamp {
-    let nanos = time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-    Timestamp::from_nanos(nanos)
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
