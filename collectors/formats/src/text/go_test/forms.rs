@@ -55,7 +55,7 @@ pub(super) fn case_line(rest: &[u8]) -> Option<(CaseStatus, &[u8], Option<f64>)>
     }
     let (name, elapsed) = rsplit_once(rest, b" (")?;
     let elapsed = float(elapsed.strip_suffix(b"s)")?)?;
-    (!name.is_empty() && !name.contains(&b' ')).then_some((status, name, Some(elapsed)))
+    (!name.is_empty()).then_some((status, name, Some(elapsed)))
 }
 
 /// A result line of a package.

@@ -22,9 +22,17 @@ impl TestRun {
             return Took::Yes;
         }
         let Some((status, name, elapsed)) = case_line(rest) else { return Took::No };
+        if name.contains(&b' ') && !(self.verbose && self.runs.contains(&hash(&[name]))) {
+            // blanks of subtests are printed as `_`; what else a test is called is known from its `=== RUN`
+            return self.log_line(bytes);
+        }
+        let depth = bytes.len() - indented.len();
+        if depth > 4 * name.iter().filter(|byte| **byte == b'/').count() {
+            // each level of subtests indents by four blanks and adds a slash: this is what a test logged of another
+            return self.log_line(bytes);
+        }
         self.another(seen, out);
         self.open(line);
-        let depth = bytes.len() - indented.len();
         let twice = depth > 0 && self.cases.last().is_some_and(|last| last.name.as_bytes() == name);
         if twice
             || (self.verbose
@@ -135,6 +143,7 @@ impl TestRun {
             && let Some((_, rest)) = rsplit_once(line.text, b"--- ")
             && let Some((status, name, elapsed)) = case_line(rest)
             && status == CaseStatus::Fail
+            && !name.contains(&b' ')
             && [&b"Test"[..], b"Example", b"Fuzz"].iter().any(|begin| name.starts_with(begin))
         {
             self.case(line, status, name, elapsed);
