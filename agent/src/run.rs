@@ -15,51 +15,21 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::admin::{Ask, ListenError, Port};
+use crate::admin::Ask;
 use crate::builds::{Builds, Outcome};
 use crate::config::Config;
-use crate::export::{Exporter, Left, Resolved, SettingsError, StartError};
-use crate::metrics::{Metrics, MetricsError};
+use crate::export::{Exporter, Left};
+use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
 
 mod signals;
+mod start;
 
 pub(crate) use signals::Signal;
 use signals::Signals;
-
-/// Why the agent cannot start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AgentError {
-    /// The port.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The settings of the export.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// Files that the export needs.
-    #[error(transparent)]
-    Export(#[from] StartError),
-    /// Globs.
-    #[error(transparent)]
-    Logs(#[from] logs::Error),
-    /// The catalogue of metrics.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The operating system gives no threads or no signals.
-    #[error("the agent cannot start: {0}")]
-    System(#[from] std::io::Error),
-}
-
-impl AgentError {
-    /// Whether other settings would help.
-    pub(crate) fn is_misconfigured(&self) -> bool {
-        match self {
-            Self::Settings(_) | Self::Export(_) | Self::Logs(logs::Error::Glob { .. }) => true,
-            Self::Listen(_) | Self::Logs(logs::Error::Thread(_)) | Self::Metrics(_) | Self::System(_) => false,
-        }
-    }
-}
+pub(crate) use start::AgentError;
+use start::{open_port, start_exporter};
 
 /// How the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,6 +234,10 @@ impl Agent {
     /// Closes what is open, and exports until the deadline.
     async fn finish(mut self) -> Ended {
         self.batches.close();
+        // what was read before the deadline counts: a channel full at most
+        while let Ok(batch) = self.batches.try_recv() {
+            self.read(&batch);
+        }
         let now = now();
         self.builds.finish(now, &mut self.outcomes);
         self.settle(now);
@@ -293,33 +267,6 @@ impl Agent {
 
 /// Longer than anybody waits.
 const FAR_AWAY: Duration = Duration::from_secs(3600);
-
-async fn open_port(config: &Config, server: &mut JoinSet<()>) -> Result<Option<mpsc::Receiver<Ask>>, AgentError> {
-    let Some(listen) = wiring::listen(config) else { return Ok(None) };
-    let port = Port::open(&listen).await?;
-    tracing::info!(address = %port.address, "listening for /metrics, /healthz and /readyz");
-    let (serving, asks) = port.serve();
-    server.spawn(serving);
-    Ok(Some(asks))
-}
-
-/// The exporter, and what tells of the agent's own work where that is asked for.
-type Export = (Exporter, Option<Arc<SelfTelemetry>>);
-
-/// `None`: there is nothing to export to.
-fn start_exporter(config: &Config) -> Result<Option<Export>, AgentError> {
-    match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
-        Resolved::On(settings) => {
-            let exporter = Exporter::start(&settings)?;
-            let own = if config.self_telemetry { SelfTelemetry::watching(&exporter, &settings)? } else { None };
-            Ok(Some((exporter, own)))
-        }
-        Resolved::Off(why) => {
-            tracing::info!(%why, "no traces and log events are exported");
-            Ok(None)
-        }
-    }
-}
 
 /// The next question; never, when no port is open.
 async fn next(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
