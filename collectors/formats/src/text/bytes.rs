@@ -25,8 +25,16 @@ pub(crate) fn split_once<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8]
 
 /// Splits at the last occurrence of `needle`, which is in neither part.
 pub(crate) fn rsplit_once<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memchr::memmem::rfind(bytes, needle)?;
-    Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
+    let (first, _) = needle.split_first()?;
+    let mut end = bytes.len();
+    loop {
+        // a needle is short and its first byte rare: this beats a searcher that must be set up
+        let at = memchr::memrchr(*first, bytes.get(..end)?)?;
+        if bytes.get(at..).is_some_and(|rest| rest.starts_with(needle)) {
+            return Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?));
+        }
+        end = at;
+    }
 }
 
 /// The first word and what follows the blank behind it.
@@ -69,15 +77,33 @@ pub(crate) fn float(bytes: &[u8]) -> Option<f64> {
 /// Whether it can be an import path or a module path: the characters that module.CheckImportPath allows
 /// (golang.org/x/mod/module), no empty elements, no leading slash or dot.
 pub(crate) fn is_import_path(bytes: &[u8]) -> bool {
-    let allowed =
-        |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/') || *b >= 0x80;
-    let ends = |b: Option<&u8>| b.is_some_and(|b| *b != b'/' && *b != b'.');
-    bytes.iter().all(allowed)
-        && ends(bytes.first())
-        && bytes.first() != Some(&b'-')
-        && bytes.last().is_some_and(|b| *b != b'/')
-        && !has(bytes, "//")
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
+    if matches!(first, b'/' | b'.' | b'-') || *last == b'/' {
+        return false;
+    }
+    let mut before = b' ';
+    bytes.iter().all(|byte| {
+        let twice = *byte == b'/' && before == b'/';
+        before = *byte;
+        !twice && IN_IMPORT_PATH.get(usize::from(*byte)) == Some(&true)
+    })
 }
+
+/// The bytes that an import path may have, by value.
+static IN_IMPORT_PATH: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "below 256 by the loop, and evaluated by the compiler")]
+        {
+            table[byte] =
+                b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/') || b >= 0x80;
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// `M@V`: a module path and a version or query.
 pub(crate) fn module_version(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -18,7 +18,7 @@ use self::forms::{crash_text, no_tests_line, package_line};
 use self::verdict::{Case, Crash, Ended, Log, emit_crash, give_out, last_failed, test_failure};
 use super::at::At;
 use super::bytes::{bounded_text, has, hash, is_import_path, text, word};
-use super::seen::Seen;
+use super::seen::{Plain, Seen};
 use crate::json::Running;
 use crate::line::Line;
 use crate::{CaseStatus, Event, EventKind, FailureClass, PackageStatus};
@@ -34,7 +34,7 @@ const LOGS: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct TestRun {
     cases: Vec<Case>,
-    runs: HashSet<u64>,
+    runs: HashSet<u64, Plain>,
     /// `=== RUN` was seen: each real case has one.
     verbose: bool,
     /// The test that writes now, under -v.
@@ -51,7 +51,7 @@ pub(super) struct TestRun {
     first: Option<u64>,
     forgotten: u64,
     /// What each test logged first, under -v, by the hash of its name; at most [`LOGS`].
-    logs: HashMap<u64, Box<Log>>,
+    logs: HashMap<u64, Box<Log>, Plain>,
 }
 
 /// What the block made of a line.

@@ -2,16 +2,38 @@
 //!
 //! Only hashes are kept, at most [`Seen::LIMIT`]; beyond that the older half is forgotten and counted.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::bytes::hash;
 use crate::{Failure, FailureClass};
+
+/// For maps whose keys are hashes already.
+pub(crate) type Plain = BuildHasherDefault<PlainHasher>;
+
+/// Takes a `u64` as it is.
+#[derive(Debug, Default)]
+pub(crate) struct PlainHasher(u64);
+
+impl Hasher for PlainHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(&[bytes]);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
 
 /// Hashes of what was said since the command started.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     order: VecDeque<u64>,
-    set: std::collections::HashSet<u64>,
+    set: HashSet<u64, Plain>,
     forgotten: u64,
 }
 
