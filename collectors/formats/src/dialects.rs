@@ -20,10 +20,12 @@ pub(crate) struct Dialects {
 impl Dialects {
     /// Reads one line. Says whether it meant something: became an event, or is part of one or of a known block.
     pub(crate) fn line(&mut self, line: &Line<'_>, out: &mut Vec<Event>) -> bool {
+        let before = out.len();
         if let Some(&first) = line.text.first()
             && self.json.wants(first)
             && self.json.line(line, &mut self.text, out)
         {
+            self.text.test_failures_once(before, out);
             return true;
         }
         self.text.line(line, out)
@@ -36,13 +38,17 @@ impl Dialects {
 
     /// The stream ended: gives out all that is held.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
+        let before = out.len();
         self.json.finish(&mut self.text, out);
+        self.text.test_failures_once(before, out);
         self.text.finish(out);
     }
 
     /// Another go command starts: gives out what is held and forgets what is kept for one command.
     pub(crate) fn new_command(&mut self, out: &mut Vec<Event>) {
+        let before = out.len();
         self.json.new_command(&mut self.text, out);
+        self.text.test_failures_once(before, out);
         self.text.new_command(out);
     }
 

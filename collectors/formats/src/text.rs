@@ -103,6 +103,22 @@ impl Text {
         self.bare_hash = false;
     }
 
+    /// Takes out of the events from `from` on the failures of tests that failed before in this command: a test that
+    /// runs several times (-count) is one cause.
+    pub(crate) fn test_failures_once(&mut self, from: usize, out: &mut Vec<Event>) {
+        let mut at = from;
+        while let Some(event) = out.get(at) {
+            if let EventKind::Failure(failure) = &event.kind
+                && failure.class.id().starts_with("test.")
+                && !self.seen.first_failure(failure)
+            {
+                out.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
     /// Offset of the oldest line that is held.
     pub(crate) fn open_from(&self) -> Option<u64> {
         let held = self.held.as_ref().map(|held| held.at.offset);
