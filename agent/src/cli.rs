@@ -120,7 +120,7 @@ fn version() -> String {
 /// Examples and exit codes.
 fn after_help() -> String {
     let mut codes = style::Page::new(100);
-    EXIT_CODES.iter().for_each(|(code, meaning)| codes.wrapped(2, &format!("{code:<8} "), style::PLAIN, meaning));
+    EXIT_CODES.iter().for_each(|(code, meaning)| codes.wrapped(2, &format!("{code:<9} "), style::PLAIN, meaning));
     format!("{EXAMPLES}\nExit status:\n{}", codes.text(false))
 }
 

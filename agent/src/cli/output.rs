@@ -22,7 +22,12 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
          found a failure and was asked to say so (`explain --exit-code`)",
     ),
     ("2", "the command line or the configuration has mistakes"),
-    ("128 + n", "`agent` was told to stop a second time, by signal n, and ended at once"),
+    ("126, 127", "`run`: the command cannot be run, there is no such command"),
+    (
+        "128 + n",
+        "`agent` was told to stop a second time, by signal n, and ended at once; `run`: signal n ended the command",
+    ),
+    ("any other", "`run` ends as its command did"),
 ];
 
 /// The shape of what a command prints.
