@@ -375,6 +375,7 @@ pub static FAILURES: &[FailureRow] = &[
                 "invalid module path",
                 "errors parsing *.mod:",
                 "replacement directory ",
+                "(replaced by *no such file or directory",
             ],
         },
         example: "go: errors parsing go.mod:\ngo.mod:5: unknown directive: frobnicate\n",
