@@ -21,6 +21,9 @@ use crate::os::{self, Key, Kind, Stat};
 /// How many steps a walk takes between two turns of reading: about a millisecond.
 const STEPS: usize = 256;
 
+/// How many hints are followed between two turns of reading: about a millisecond too.
+const HINTS: usize = 256;
+
 /// Where files went that no glob finds: so many names are remembered to follow the next rename.
 const MOST_TRAILS: usize = 1024;
 
@@ -41,10 +44,14 @@ impl Follower<'_> {
         for _ in 0..told.failures {
             self.complain(None, Problem::WatchFailed);
         }
-        for hint in told.hints {
+        for (n, hint) in told.hints.into_iter().enumerate() {
             match hint {
                 Hint::Look(path) => self.look(&path),
                 Hint::Renamed(from, to) => self.renamed(&from, &to),
+            }
+            // a storm of hints delays no line
+            if n % HINTS == HINTS - 1 && self.send() {
+                self.read_on();
             }
         }
     }
@@ -201,6 +208,7 @@ impl Follower<'_> {
                 self.orphan(key);
             }
         }
+        self.files.with(key, |file| file.saw_size(stat.size));
         self.files.add_name(key, path, by_glob, self.passes.number);
         if fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
             self.follow_link(key, path);

@@ -47,6 +47,8 @@ pub(crate) struct File {
     parser: Option<Box<Parser>>,
     reported: LineCounts,
     pub(crate) last_data: Instant,
+    /// What the last batch said about when its bytes were read or written.
+    observed: Timestamp,
     /// Waits for its turn to be read.
     pub(crate) queued: bool,
     /// Waits for its silence to be long enough.
@@ -92,6 +94,7 @@ impl File {
             parser: None,
             reported: LineCounts::default(),
             last_data: Instant::now(),
+            observed: stat.modified,
             queued: false,
             flush_queued: false,
             used: true,
@@ -111,6 +114,14 @@ impl File {
 
     pub(crate) fn saw_size(&mut self, size: u64) {
         self.size = size;
+    }
+
+    /// Asks the handle for its size. Says whether there is something to read.
+    pub(crate) fn look_again(&mut self) -> bool {
+        if let Some(stat) = self.handle.as_ref().and_then(|it| os::stat_open(it).ok()) {
+            self.size = stat.size;
+        }
+        self.has_changed()
     }
 
     /// Whether it is longer, or shorter, than what was read.
@@ -179,7 +190,7 @@ impl File {
         let parser = self.parser.as_mut()?;
         let mut events = Vec::new();
         parser.idle(&mut events);
-        (!events.is_empty()).then(|| self.batch(events, 0, now(), false))
+        (!events.is_empty()).then(|| self.batch(events, 0, false))
     }
 
     /// It is over: all that the parser holds is given out. Without content there is nothing to say.
@@ -188,7 +199,7 @@ impl File {
         let mut events = Vec::new();
         parser.finish(&mut events);
         self.parser = Some(parser);
-        let batch = self.batch(events, 0, now(), true);
+        let batch = self.batch(events, 0, true);
         self.parser = None;
         Some(Batch { open_from: batch.read_to, ..batch })
     }
@@ -210,18 +221,18 @@ impl File {
         self.parser.get_or_insert_default().feed(bytes, self.offset, &mut events);
         self.offset = self.offset.saturating_add(bytes.len() as u64);
         self.size = self.size.max(self.offset);
-        let observed = self.backlog.map_or_else(now, |(_, written)| written);
+        self.observed = self.backlog.map_or_else(now, |(_, written)| written);
         self.last_data = Instant::now();
         self.used = true;
-        Some(self.batch(events, bytes.len() as u64, observed, false))
+        Some(self.batch(events, bytes.len() as u64, false))
     }
 
-    fn batch(&mut self, events: Vec<Event>, bytes: u64, observed: Timestamp, ended: bool) -> Batch {
+    fn batch(&mut self, events: Vec<Event>, bytes: u64, ended: bool) -> Batch {
         let counts = self.parser.as_ref().map_or(self.reported, |it| it.counts());
         let before = std::mem::replace(&mut self.reported, counts);
         Batch {
             source: Arc::clone(&self.source),
-            observed,
+            observed: self.observed,
             events,
             lines: since(counts, before),
             bytes,

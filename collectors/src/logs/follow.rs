@@ -18,7 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Settings;
 use super::discover::problem_of;
-use super::file::{self, Turn};
+use super::file::{self, File, Turn};
 use super::files::Files;
 use super::glob::Patterns;
 use super::hints::Inbox;
@@ -27,7 +27,7 @@ use super::walk::Walk;
 use super::watch::Watches;
 use crate::Batch;
 use crate::harness::{Health, Problem, State};
-use crate::os::Key;
+use crate::os::{self, Key};
 
 /// How much of a file is read in one turn, in bytes: the time that one file can delay another.
 const TURN_BYTES: usize = 128 << 10;
@@ -37,6 +37,9 @@ const QUIET_FIRST: usize = 64;
 
 /// How long to wait for room in the channel before hints are looked at again.
 pub(crate) const FULL_WAIT: Duration = Duration::from_millis(1);
+
+/// How many files are asked whether they can be closed to make room for another.
+const MOST_ASKED: usize = 8;
 
 /// Of so many problems it is remembered that they were told.
 const MOST_TOLD: usize = 1024;
@@ -68,6 +71,7 @@ pub(crate) struct Follower<'a> {
     /// When silence has lasted long enough.
     flushes: BTreeSet<(Instant, Key)>,
     pub(crate) orphans_due: Instant,
+    most_open: usize,
     buffer: Vec<u8>,
     state: State,
     told: HashSet<(PathBuf, Problem)>,
@@ -83,12 +87,16 @@ impl<'a> Follower<'a> {
         health: &'a Health,
     ) -> Self {
         let now = Instant::now();
+        // the other half is for everything else in this process
+        let half = os::most_open_files().map_or(usize::MAX, |it| usize::try_from(it / 2).unwrap_or(usize::MAX));
+        let most_open = settings.max_open_files.min(half).max(1);
+        let watches = Watches::new(Arc::clone(&inbox), settings.watch);
         Self {
             settings,
             patterns,
             health,
             files: Files::default(),
-            watches: Watches::new(Arc::clone(&inbox)),
+            watches,
             passes: Passes::new(now),
             hinted: Walk::default(),
             started: file::now(),
@@ -101,6 +109,7 @@ impl<'a> Follower<'a> {
             busy: VecDeque::new(),
             flushes: BTreeSet::new(),
             orphans_due: now,
+            most_open,
             buffer: vec![0; TURN_BYTES],
             state: State::Starting,
             told: HashSet::new(),
@@ -214,7 +223,7 @@ impl<'a> Follower<'a> {
             Some(file) if file.handle.is_some() => return true,
             Some(_) => {}
         }
-        if self.files.open_handles() >= self.settings.max_open_files.max(1) && !self.make_room() {
+        if self.files.open_handles() >= self.most_open && !self.make_room() {
             // all others are being read: it waits for one of them, and its turn comes again
             self.enqueue(key, false);
             return false;
@@ -230,14 +239,20 @@ impl<'a> Follower<'a> {
     }
 
     fn make_room(&mut self) -> bool {
-        let Some(key) = self.files.idlest() else { return false };
-        if self.files.get(key).is_some_and(|it| it.orphaned.is_some()) {
-            // it could not be found again
-            self.end(key);
-        } else {
-            self.files.close(key);
+        for _ in 0..MOST_ASKED {
+            let Some(key) = self.files.idlest() else { return false };
+            if self.files.get(key).is_none_or(|it| it.orphaned.is_none()) {
+                self.files.close(key);
+                return true;
+            }
+            // it could not be found again: perhaps it was written to since
+            if self.files.with(key, File::look_again) != Some(true) {
+                self.end(key);
+                return true;
+            }
+            self.enqueue(key, true);
         }
-        true
+        false
     }
 
     /// Hands batches to the channel. Says whether all went.
@@ -293,7 +308,9 @@ impl<'a> Follower<'a> {
             return;
         }
         match state {
-            State::Polling => tracing::warn!("not all directories can be watched: logs are looked at again and again"),
+            State::Polling => {
+                tracing::warn!("not all directories are watched: changes are found by looking again and again")
+            }
             State::Running => tracing::info!(files = self.files.len(), "logs are followed"),
             State::Starting | State::Stopped | State::Crashed => {}
         }

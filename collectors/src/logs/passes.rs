@@ -17,6 +17,9 @@ const HINTED_RATIO: u32 = 1000;
 /// While they do not, passes are how anything is noticed.
 const UNHINTED_RATIO: u32 = 20;
 
+/// And then they come so many times as often, if they are cheap.
+const UNHINTED_HASTE: u32 = 10;
+
 /// Passes come at least this often, whatever they take.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
@@ -67,7 +70,11 @@ impl Passes {
         self.under_way = None;
         let often = hints_are_missing || self.is_surprised || self.is_soon;
         let ratio = if often { UNHINTED_RATIO } else { HINTED_RATIO };
-        let at_least = if self.is_soon { Duration::ZERO } else { interval };
+        let at_least = match (self.is_soon, hints_are_missing) {
+            (true, _) => Duration::ZERO,
+            (false, true) => interval / UNHINTED_HASTE,
+            (false, false) => interval,
+        };
         let gap = self.took.saturating_mul(ratio).min(LONGEST_GAP).max(at_least);
         self.next = Instant::now() + gap;
     }
@@ -93,6 +100,7 @@ mod tests {
             |gap: Duration, wanted: u64| gap.abs_diff(Duration::from_millis(wanted)) < Duration::from_millis(400);
         assert!(near(gap(Duration::from_micros(50), false, false), 500));
         assert!(near(gap(Duration::from_millis(30), false, false), 30_000));
+        assert!(gap(Duration::from_micros(50), true, false) < Duration::from_millis(400));
         assert!(near(gap(Duration::from_millis(30), true, false), 600));
         assert!(near(gap(Duration::from_millis(30), false, true), 600));
         assert!(near(gap(Duration::from_secs(9), false, false), 60_000));

@@ -24,6 +24,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// The watcher and what it watches.
 #[derive(Debug)]
 pub(crate) struct Watches {
+    /// Whether any are wanted at all.
+    is_on: bool,
     inbox: Arc<Inbox>,
     watcher: Option<RecommendedWatcher>,
     by_path: HashMap<PathBuf, Watched>,
@@ -43,8 +45,9 @@ struct Watched {
 }
 
 impl Watches {
-    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(inbox: Arc<Inbox>, is_on: bool) -> Self {
         Self {
+            is_on,
             inbox,
             watcher: None,
             by_path: HashMap::new(),
@@ -73,7 +76,7 @@ impl Watches {
             None => {}
         }
         let now = Instant::now();
-        if self.retry_at.is_some_and(|at| now < at) {
+        if !self.is_on || self.retry_at.is_some_and(|at| now < at) {
             self.missing += 1;
             return Ok(());
         }

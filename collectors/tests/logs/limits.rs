@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
+use gobeacon_collectors::State;
 use gobeacon_collectors::logs::{self, Settings};
 
 use crate::support::{DEADLINE, Followed, line, lines, settings};
@@ -59,6 +61,18 @@ fn more_files_than_handles_are_all_followed_with_few_handles() {
 }
 
 #[test]
+fn fast_rotations_with_few_handles_lose_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut it = Followed::start_in(dir, |settings| settings.max_open_files = 5);
+    for round in 0..200_u64 {
+        it.append("a.log", &lines(round * 10..round * 10 + 10));
+        it.rename("a.log", &format!("a.log.{round}"));
+    }
+    it.until_numbers(0..2000);
+    assert_eq!(it.health().lost_bytes, 0);
+}
+
+#[test]
 fn a_closed_file_that_is_renamed_out_of_the_glob_is_opened_again_where_it_went() {
     let dir = tempfile::tempdir().unwrap();
     let mut it = Followed::start_in(dir, |settings| settings.max_open_files = 1);
@@ -74,7 +88,31 @@ fn a_closed_file_that_is_renamed_out_of_the_glob_is_opened_again_where_it_went()
 }
 
 #[test]
-fn without_hints_looking_again_is_enough() {
+fn without_hints_looking_again_finds_everything_and_the_state_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut it = Followed::start_in(dir, |settings| {
+        settings.watch = false;
+        settings.rescan_interval = Duration::from_millis(20);
+    });
+    assert_eq!(it.health().state, State::Polling);
+    let mut writer = it.open("a.log");
+    writer.write_all(lines(0..10).as_bytes()).unwrap();
+    it.until_numbers(0..10);
+    fs::create_dir_all(it.path("x/y")).unwrap();
+    it.append("x/y/b.log", &lines(10..20));
+    it.until_numbers(0..20);
+    it.rename("a.log", "a.log.1");
+    it.append("a.log", &lines(20..30));
+    writer.write_all(lines(30..40).as_bytes()).unwrap();
+    it.until_numbers(0..40);
+    fs::File::options().write(true).open(it.path("x/y/b.log")).unwrap().set_len(0).unwrap();
+    it.until("the truncation", |it| it.health().truncations == 1);
+    it.append("x/y/b.log", &lines(40..45));
+    it.until_numbers(0..45);
+}
+
+#[test]
+fn a_directory_that_is_replaced_behind_a_link_is_found_again() {
     let dir = tempfile::tempdir().unwrap();
     let targets = tempfile::tempdir().unwrap();
     fs::create_dir(targets.path().join("x")).unwrap();

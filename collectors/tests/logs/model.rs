@@ -148,12 +148,22 @@ impl Writer {
     }
 }
 
+/// Enough for every run; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(24)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_a_writer_does_each_line_comes_out_exactly_once(actions in prop::collection::vec(action(), 1..40)) {
-        let mut writer = Writer { followed: Followed::start(), open: BTreeMap::new(), next: 0, rotated: 0 };
+    fn whatever_a_writer_does_each_line_comes_out_exactly_once(
+        actions in prop::collection::vec(action(), 1..40),
+        handles in prop_oneof![Just(1_usize), 2..5_usize, Just(512)],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let followed = Followed::start_in(dir, |settings| settings.max_open_files = handles);
+        let mut writer = Writer { followed, open: BTreeMap::new(), next: 0, rotated: 0 };
         for action in &actions {
             writer.act(action);
         }

@@ -35,6 +35,14 @@ pub(crate) struct Followed {
     batches: Receiver<Batch>,
 }
 
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.stop(Duration::ZERO);
+        }
+    }
+}
+
 /// A log line that becomes an event with this number.
 pub(crate) fn line(number: u64) -> String {
     format!("go: downloading example.com/m{number} v1.0.{number}\n")
