@@ -107,6 +107,9 @@ impl Agent {
         let (exporter, own) = start_exporter(config)?.unzip();
         // full-policy: the collectors stop reading, the files are the buffer
         let (sender, batches) = mpsc::channel(CHANNEL_BATCHES);
+        if config.logs.include.is_empty() {
+            tracing::warn!("no log is followed: name some with --logs, GOBEACON_LOGS or logs.include");
+        }
         let collectors = vec![logs::start(wiring::logs(config), sender)?];
         Ok(Self {
             collectors,

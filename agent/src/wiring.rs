@@ -6,6 +6,7 @@
 //! Invariant: every key of the configuration is used here or in `run`; a key without effect is a lie.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gobeacon_collectors::logs;
 
@@ -66,6 +67,8 @@ pub(crate) fn logs(config: &Config) -> logs::Settings {
         exclude: config.logs.exclude.clone(),
         rescan_interval: config.logs.rescan_interval.into(),
         flush_after: config.logs.flush_after.into(),
+        // a little sooner than the build ends, so that what was still open belongs to it
+        rest_after: Duration::from(config.build.idle_timeout).mul_f64(0.95),
         linger: config.logs.linger.into(),
         max_open_files: usize::try_from(config.logs.max_open_files).unwrap_or(usize::MAX),
         ..logs::Settings::default()

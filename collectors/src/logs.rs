@@ -58,6 +58,9 @@ pub struct Settings {
     /// How long a file must be silent before lines that might have been continued are taken as complete. Default
     /// 150 ms.
     pub flush_after: Duration,
+    /// How long a file must be silent before its command is taken to be over, and tests and packages that are open are
+    /// given out. Default 285 s.
+    pub rest_after: Duration,
     /// How long a file that was deleted, or renamed to where no glob finds it, is read on through its open handle
     /// after its last line. Default 10 s: a writer gets that long to notice a rotation, and a deleted file is kept on
     /// disk by us no longer.
@@ -78,6 +81,7 @@ impl Default for Settings {
             watch: true,
             rescan_interval: Duration::from_millis(500),
             flush_after: Duration::from_millis(150),
+            rest_after: Duration::from_secs(285),
             linger: Duration::from_secs(10),
             max_open_files: 512,
             start_offsets: HashMap::new(),

@@ -122,7 +122,8 @@ fn explains(cause: &Failure, effect: &Failure) -> bool {
     if cause.class == FailureClass::Interrupted {
         return effect.class == FailureClass::TestExit;
     }
-    let refused = effect_stage == Stage::Modules && cause_stage <= Stage::Supply;
+    // what is misused at one position says nothing about other packages
+    let refused = effect_stage == Stage::Modules && cause_stage <= Stage::Supply && cause.class != FailureClass::Usage;
     let unvetted = effect_stage == Stage::Vet && cause_stage == Stage::Compile && same_package;
     refused || unvetted || (effect_stage == Stage::Exit && cause_stage == Stage::Test && same_package)
 }

@@ -10,7 +10,8 @@ use crate::{logging, run};
 
 /// Follow logs of Go builds, and turn them into metrics, traces and log events
 ///
-/// Runs until SIGTERM or SIGINT, then exports what it has read and ends with 0. Every flag is also a key of the
+/// Runs until SIGTERM or SIGINT, then exports what it has read and ends with 0; SIGHUP ends it only when its terminal
+/// goes away. Every flag is also a key of the
 /// configuration file and an environment variable; `gobeacon config example` shows them all. A flag wins over the
 /// variable, the variable over the file.
 #[derive(Debug, clap::Args)]

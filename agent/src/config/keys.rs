@@ -20,9 +20,10 @@ pub(crate) struct Config {
     #[garde(custom(validate::listen))]
     #[schemars(extend("x-flag" = "--listen"))]
     pub(crate) listen: String,
-    /// Folder for what the agent must remember over restarts; it is made where it is missing. Unset, it is
-    /// `$STATE_DIRECTORY` where systemd sets it, `/var/lib/gobeacon` for root, and `gobeacon` in `$XDG_STATE_HOME` or
-    /// `~/.local/state` for everybody else.
+    /// Folder for what the agent must remember over restarts. So far it remembers nothing: after a restart logs are
+    /// read from their starts, and the same lines give the same trace ids. Unset, it is `$STATE_DIRECTORY` where
+    /// systemd sets it, `/var/lib/gobeacon` for root, and `gobeacon` in `$XDG_STATE_HOME` or `~/.local/state` for
+    /// everybody else.
     #[garde(skip)]
     #[schemars(extend("x-flag" = "--state-dir"))]
     pub(crate) state_dir: Option<PathBuf>,

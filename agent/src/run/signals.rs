@@ -1,6 +1,6 @@
 //! The signals that end the agent.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{self, SignalKind};
 
@@ -11,6 +11,8 @@ pub(crate) enum Signal {
     Interrupt,
     /// From systemd or Kubernetes.
     Terminate,
+    /// From a terminal that went away.
+    Hangup,
 }
 
 impl Signal {
@@ -19,6 +21,7 @@ impl Signal {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         }
     }
 
@@ -27,6 +30,7 @@ impl Signal {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::Hangup => 129,
         }
     }
 }
@@ -36,20 +40,34 @@ impl Signal {
 pub(super) struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
+    hangup: unix::Signal,
+    has_terminal: bool,
 }
 
 impl Signals {
     pub(super) fn listen() -> io::Result<Self> {
-        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(unix::signal);
-        Ok(Self { interrupt: interrupt?, terminate: terminate? })
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(unix::signal);
+        // asked now: a terminal that went away is none any more
+        let has_terminal = io::stdin().is_terminal();
+        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup?, has_terminal })
     }
 
-    /// The next one that comes.
+    /// The next one that comes. SIGHUP is one only where there is a terminal to lose; a daemon that is asked to read
+    /// its configuration again says that it does not.
     pub(super) async fn next(&mut self) -> Signal {
-        tokio::select! {
-            Some(()) = self.interrupt.recv() => Signal::Interrupt,
-            Some(()) = self.terminate.recv() => Signal::Terminate,
-            else => std::future::pending().await,
+        loop {
+            tokio::select! {
+                Some(()) = self.interrupt.recv() => return Signal::Interrupt,
+                Some(()) = self.terminate.recv() => return Signal::Terminate,
+                Some(()) = self.hangup.recv() => {
+                    if self.has_terminal {
+                        return Signal::Hangup;
+                    }
+                    tracing::info!("SIGHUP changes nothing: the configuration is read at the start only");
+                }
+                else => std::future::pending().await,
+            }
         }
     }
 }

@@ -73,6 +73,13 @@ impl Parser {
         self.streams.err.idle(out);
     }
 
+    /// Nothing came for so long that the command is over: gives out tests and packages that are still open, too. A
+    /// last line without newline is still kept.
+    pub fn rest(&mut self, out: &mut Vec<Event>) {
+        self.idle(out);
+        Reader { streams: &mut self.streams, events: out }.command_ended();
+    }
+
     /// The log ended: gives out all that is held, a last line without newline included.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         let mut reader = Reader { streams: &mut self.streams, events: out };

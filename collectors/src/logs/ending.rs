@@ -1,7 +1,7 @@
 //! The end of one file, and the end of all of them.
 //!
 //! A file ends when no glob finds it any more and its writer is silent; then its parser gives out all it holds. When
-//! the agent stops, a file has not ended: what its parser holds stays to be read again.
+//! the agent stops, a file has not ended: only a line that is being written stays to be read again.
 //!
 //! Invariant: stopping waits for nothing beyond the time it was given.
 
@@ -51,8 +51,8 @@ impl Follower<'_> {
         self.outbox.extend(file.end());
     }
 
-    /// Reads what is there now and no more, sends it, and gives out what only waited for silence. A line that is
-    /// being written stays where it is: it can be read again from `open_from`.
+    /// Reads what is there now and no more, sends it, and gives out all but a line that is being written: that stays
+    /// where it is, and can be read again from `open_from`.
     pub(crate) fn drain(&mut self, by: Instant) {
         self.is_draining = true;
         self.passes.begin(&self.patterns);
@@ -74,7 +74,7 @@ impl Follower<'_> {
             if self.files.get(key).is_some_and(|it| it.orphaned.is_some()) {
                 self.end(key);
             } else {
-                let flushed = self.files.with(key, File::idle);
+                let flushed = self.files.with(key, File::rest);
                 self.outbox.extend(flushed.flatten());
             }
             while !self.send() {

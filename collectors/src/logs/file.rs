@@ -53,6 +53,8 @@ pub(crate) struct File {
     pub(crate) queued: bool,
     /// Waits for its silence to be long enough.
     pub(crate) flush_queued: bool,
+    /// Waits for its command to be over.
+    pub(crate) rest_queued: bool,
     /// Was read since it was last asked whether its handle may be closed.
     pub(crate) used: bool,
     /// No glob finds it any more, since then.
@@ -97,6 +99,7 @@ impl File {
             observed: stat.modified,
             queued: false,
             flush_queued: false,
+            rest_queued: false,
             used: true,
             orphaned: None,
             drain_to: None,
@@ -190,6 +193,14 @@ impl File {
         let parser = self.parser.as_mut()?;
         let mut events = Vec::new();
         parser.idle(&mut events);
+        (!events.is_empty()).then(|| self.batch(events, 0, false))
+    }
+
+    /// Its command is over: open tests and packages are given out as well.
+    pub(crate) fn rest(&mut self) -> Option<Batch> {
+        let parser = self.parser.as_mut()?;
+        let mut events = Vec::new();
+        parser.rest(&mut events);
         (!events.is_empty()).then(|| self.batch(events, 0, false))
     }
 

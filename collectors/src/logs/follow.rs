@@ -70,6 +70,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) busy: VecDeque<Key>,
     /// When silence has lasted long enough.
     flushes: BTreeSet<(Instant, Key)>,
+    /// When silence has lasted so long that a command is over.
+    rests: BTreeSet<(Instant, Key)>,
     pub(crate) orphans_due: Instant,
     most_open: usize,
     buffer: Vec<u8>,
@@ -108,6 +110,7 @@ impl<'a> Follower<'a> {
             quiet: VecDeque::new(),
             busy: VecDeque::new(),
             flushes: BTreeSet::new(),
+            rests: BTreeSet::new(),
             orphans_due: now,
             most_open,
             buffer: vec![0; TURN_BYTES],
@@ -146,6 +149,9 @@ impl<'a> Follower<'a> {
         if self.outbox.is_empty() {
             self.flush_silent(now);
         }
+        if self.outbox.is_empty() {
+            self.rest_silent(now);
+        }
         self.health.set_lag_bytes(self.files.lag());
         self.health.set_files(self.files.len());
     }
@@ -161,10 +167,11 @@ impl<'a> Follower<'a> {
         }
         let full = is_full.then(|| Instant::now() + FULL_WAIT);
         let flush = self.flushes.first().map(|(at, _)| *at).filter(|_| !is_full);
+        let rest = self.rests.first().map(|(at, _)| *at).filter(|_| !is_full);
         let orphans = (!self.orphans.is_empty()).then_some(self.orphans_due);
         // a receiver that went away is noticed at the next pass at the latest
         let closed = Some(Instant::now() + self.settings.rescan_interval);
-        [full, flush, orphans, self.passes.next(), closed].into_iter().flatten().min()
+        [full, flush, rest, orphans, self.passes.next(), closed].into_iter().flatten().min()
     }
 
     /// Reads until the channel is full, or for about one turn of a busy file.
@@ -271,14 +278,19 @@ impl<'a> Follower<'a> {
     }
 
     fn flush_later(&mut self, key: Key) {
-        let after = self.settings.flush_after;
-        let due = self.files.with(key, |file| {
-            let is_first = file.is_holding() && !std::mem::replace(&mut file.flush_queued, true);
-            is_first.then(|| file.last_data + after)
+        let (flush_after, rest_after) = (self.settings.flush_after, self.settings.rest_after);
+        let (flushes, rests) = (&mut self.flushes, &mut self.rests);
+        self.files.with(key, |file| {
+            if !file.is_holding() {
+                return;
+            }
+            if !std::mem::replace(&mut file.flush_queued, true) {
+                flushes.insert((file.last_data + flush_after, key));
+            }
+            if !std::mem::replace(&mut file.rest_queued, true) {
+                rests.insert((file.last_data + rest_after, key));
+            }
         });
-        if let Some(Some(at)) = due {
-            self.flushes.insert((at, key));
-        }
     }
 
     /// Gives out what waited only for more lines, where none came for long enough.
@@ -299,6 +311,28 @@ impl<'a> Follower<'a> {
                 file.idle()
             });
             self.outbox.extend(flushed.flatten());
+            self.send();
+        }
+    }
+
+    /// Gives out tests and packages that are still open where the silence says that their command is over.
+    fn rest_silent(&mut self, now: Instant) {
+        while self.outbox.is_empty()
+            && let Some((at, key)) = self.rests.first().copied()
+            && at <= now
+        {
+            self.rests.remove(&(at, key));
+            let Some(file) = self.files.get(key) else { continue };
+            let silent_from = file.last_data + self.settings.rest_after;
+            if silent_from > now || file.queued {
+                self.rests.insert((silent_from.max(now + FULL_WAIT), key));
+                continue;
+            }
+            let rested = self.files.with(key, |file| {
+                file.rest_queued = false;
+                file.rest()
+            });
+            self.outbox.extend(rested.flatten());
             self.send();
         }
     }

@@ -49,6 +49,24 @@ fn a_message_that_waits_only_for_silence_comes_out_at_the_end() {
 }
 
 #[test]
+fn a_test_that_no_package_line_followed_comes_out_when_its_log_is_silent_and_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut it = Followed::start_in(dir, |settings| settings.rest_after = Duration::from_millis(300));
+    let half = "=== RUN   TestB";
+    it.append("a.log", &format!("=== RUN   TestA\n--- PASS: TestA (0.01s)\n{half}"));
+    it.until("all is read", |it| it.lines() == 2);
+    it.until("the silence is long enough", |it| it.log("a.log").tests == 1);
+    assert_eq!(it.log("a.log").lines, 2, "the line that is being written stays");
+    it.append("a.log", "\n--- PASS: TestB (0.01s)\nok  \tcorp.example/b\t0.1s\n");
+    it.until("the rest is read", |it| it.lines() == 5);
+    it.until("it is told", |it| it.log("a.log").tests == 2);
+    it.append("b.log", "=== RUN   TestC\n--- PASS: TestC (0.01s)\n");
+    it.until("all is read", |it| it.lines() == 7);
+    it.stop();
+    assert_eq!(it.log("b.log").tests, 1);
+}
+
+#[test]
 fn a_writer_that_never_stops_does_not_hold_up_the_end() {
     let mut it = Followed::start();
     let over = Arc::new(AtomicBool::new(false));

@@ -26,6 +26,8 @@ pub(crate) struct Log {
     pub(crate) ended: bool,
     /// The numbers of the lines made by [`line`].
     pub(crate) numbers: Vec<u64>,
+    /// How many results of tests were given out.
+    pub(crate) tests: usize,
 }
 
 pub(crate) struct Followed {
@@ -168,6 +170,7 @@ impl Followed {
         log.open_from = batch.open_from;
         log.ended = batch.ended;
         for event in batch.events {
+            log.tests += usize::from(matches!(event.kind, EventKind::TestCase { .. }));
             if let EventKind::ModuleDownload { version, .. } = event.kind {
                 log.numbers.push(version.rsplit('.').next().unwrap().parse().unwrap());
             }
