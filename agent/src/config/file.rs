@@ -30,8 +30,42 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Config, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options_valid(text, options).map_err(|error| {
         let formatter = Plain;
-        error.render_with_options(serde_saphyr::render_options! { formatter: &formatter, source_name: Some(name) })
+        let shown =
+            error.render_with_options(serde_saphyr::render_options! { formatter: &formatter, source_name: Some(name) });
+        veil(&shown, text)
     })
+}
+
+/// Puts stars over the values of `headers`, which may be secrets, where the frame around a mistake shows their lines.
+fn veil(shown: &str, text: &str) -> String {
+    let secrets = secret_lines(text);
+    let veiled = shown.lines().map(|line| {
+        let Some((number, rest)) = line.split_once(" | ") else { return line.to_owned() };
+        let number = number.trim().parse::<usize>().ok().filter(|number| secrets.contains(number));
+        let Some((key, value)) = number.and_then(|_| rest.split_once(':')) else { return line.to_owned() };
+        let stars: String = value.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect();
+        format!("{} | {key}:{stars}", line.split_once(" | ").map_or("", |(number, _)| number))
+    });
+    veiled.collect::<Vec<_>>().join("\n")
+}
+
+/// The numbers, from 1 on, of the lines where values of `headers` stand: behind the key, or indented below it.
+fn secret_lines(text: &str) -> Vec<usize> {
+    let mut below: Option<usize> = None;
+    let mut lines = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let content = line.trim_start();
+        let indent = line.len() - content.len();
+        if content.is_empty() || below.is_some_and(|headers| indent > headers) {
+            lines.push(number);
+            continue;
+        }
+        below = content.contains("headers").then_some(indent);
+        if below.is_some() {
+            lines.push(number);
+        }
+    }
+    lines
 }
 
 /// Messages for people who know YAML and not Rust.
@@ -103,6 +137,20 @@ mod tests {
         assert_eq!(parse("", "agent.yaml").unwrap(), Config::default());
         assert_eq!(parse("# nothing\n", "agent.yaml").unwrap(), Config::default());
         assert_eq!(parse("logs: {}\n", "agent.yaml").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn no_header_is_shown_in_the_frame_around_a_mistake() {
+        let all = [
+            "otlp:\n  headers:\n    authorization: Bearer hunter2\n    key: hunter2\n  timeout: 10 parsecs\n",
+            "otlp:\n  headers: {authorization: hunter2}\n  timeout: 10 parsecs\n",
+            "otlp:\n  headers:\n    authorization: [hunter2]\n",
+            "otlp: {headers: {authorization: hunter2}, timeout: x}\n",
+        ];
+        for text in all {
+            let shown = refused(text);
+            assert!(!shown.contains("hunter2") && shown.contains("agent.yaml:"), "{shown}");
+        }
     }
 
     #[test]
