@@ -15,10 +15,10 @@ mod docs;
 mod export;
 mod logging;
 mod metrics;
+mod os;
 mod run;
 mod self_telemetry;
 mod wiring;
-
 mod wrap;
 
 use std::process::ExitCode;

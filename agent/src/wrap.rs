@@ -12,21 +12,22 @@ mod relay;
 mod signals;
 mod streams;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitStatus;
-use std::time::Duration;
+
+use tokio::process::{Child, Command};
 
 pub(crate) use relay::{Piece, Stream};
-
-/// How long what is left behind (a grandchild that holds the streams) may go on writing through us.
-const LEFT_BEHIND: Duration = Duration::from_secs(2);
+pub(crate) use signals::Signals;
 
 /// How the command ended, as a shell would say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Ended {
     /// 0..=255, or 128 and the number of the signal.
     pub(crate) code: u8,
+    /// Why something that it wrote did not get to where our streams go, if so.
+    pub(crate) lost: Option<io::Error>,
 }
 
 /// Why the command did not start.
@@ -62,46 +63,61 @@ impl WrapError {
     }
 }
 
-/// Runs `command` to its end; `each` gets what it wrote, after it was passed on.
+/// Runs `command` to its end; `each` gets what it wrote, after it was passed on. `signals` listen since before, so
+/// that one that comes at once finds somebody.
 ///
 /// # Errors
 /// When the command cannot be started. Whatever happens later is told by its exit code.
-pub(crate) async fn run(command: &[OsString], mut each: impl FnMut(Piece)) -> Result<Ended, WrapError> {
+pub(crate) async fn run(
+    command: &[OsString],
+    signals: &mut Signals,
+    mut each: impl FnMut(Piece),
+) -> Result<Ended, WrapError> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(WrapError::NotFound { program: String::new() });
     };
-    // before the start: a signal that comes at once must find somebody
-    let mut signals = signals::Signals::listen()?;
     let streams = streams::Streams::open()?;
-    let mut child = tokio::process::Command::new(program);
-    child.args(arguments).stdout(streams.stdout).stderr(streams.stderr);
-    let mut child = child.spawn().map_err(|source| not_started(program, source))?;
-    // our copies of its ends must go, or the streams never end
-    let mut pieces = relay::start(streams.reads)?;
+    let mut child = start(program, arguments, streams.ends)?;
+    let mut relays = relay::Relays::start(streams.reads)?;
     let pid = child.id();
     let status = loop {
         tokio::select! {
             biased;
             status = child.wait() => break status?,
-            Some(piece) = pieces.recv() => each(piece),
             signal = signals.next() => signals::pass_on(signal, pid, &streams.terminals),
+            Some(piece) = relays.pieces.recv() => each(piece),
         }
     };
-    let deadline = tokio::time::sleep(LEFT_BEHIND);
-    tokio::pin!(deadline);
+    relays.command_ended();
     loop {
         tokio::select! {
-            piece = pieces.recv() => match piece {
+            biased;
+            // whoever reads our streams is slow, and somebody lost patience with us
+            code = signals.ending() => return Ok(Ended { code, lost: None }),
+            piece = relays.pieces.recv() => match piece {
                 Some(piece) => each(piece),
                 None => break,
             },
-            () = &mut deadline => break,
         }
     }
-    Ok(Ended { code: code(status) })
+    Ok(Ended { code: code(status), lost: relays.finish().err() })
 }
 
-fn not_started(program: &OsString, source: io::Error) -> WrapError {
+/// Starts it. Our copies of its ends are closed here: while they are open, its streams do not end.
+fn start(program: &OsStr, arguments: &[OsString], ends: streams::Ends) -> Result<Child, WrapError> {
+    let spawn = |program: &OsStr, before: Option<&OsStr>| {
+        let ends = ends.try_clone()?;
+        Command::new(program).args(before).args(arguments).stdout(ends.stdout).stderr(ends.stderr).spawn()
+    };
+    let started = spawn(program, None).or_else(|error| match error.raw_os_error() {
+        // a script that does not say what runs it: shells run it themselves
+        Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => spawn(OsStr::new("/bin/sh"), Some(program)),
+        _ => Err(error),
+    });
+    started.map_err(|source| not_started(program, source))
+}
+
+fn not_started(program: &OsStr, source: io::Error) -> WrapError {
     let program = program.to_string_lossy().into_owned();
     if source.kind() == io::ErrorKind::NotFound {
         WrapError::NotFound { program }
@@ -115,7 +131,12 @@ fn code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
-        (None, Some(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        (None, Some(signal)) => killed(signal),
         (None, None) => u8::MAX,
     }
+}
+
+/// The exit code of whom this signal ended.
+fn killed(signal: i32) -> u8 {
+    u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX)
 }

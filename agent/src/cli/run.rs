@@ -24,7 +24,7 @@ use super::{Exit, Subcommand, reading};
 use crate::builds::{Builds, Outcome};
 use crate::config::{self, Config, Override};
 use crate::export::{Exporter, Resolved};
-use crate::wrap::{self, Piece, Stream};
+use crate::wrap::{self, Piece, Signals, Stream};
 use crate::{logging, wiring};
 
 /// Run a command, and say at its end where the time went and why it failed
@@ -66,7 +66,10 @@ impl Subcommand for Run {
     const NAME: &'static str = "run";
 
     fn run(self) -> Result<Exit, Error> {
-        let config = self.load()?;
+        let config = self.load().unwrap_or_else(|error| {
+            output::complain(&format_args!("the configuration is not used: {error}"));
+            Config::default()
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::NoRuntime)?;
         runtime.block_on(self.wrapped(&config))
     }
@@ -84,11 +87,12 @@ impl Run {
     }
 
     async fn wrapped(&self, config: &Config) -> Result<Exit, Error> {
-        let exporter = self.exporter(config)?;
+        let mut signals = Signals::listen().map_err(Error::NoRuntime)?;
+        let exporter = self.exporter(config);
         let graph = if self.no_action_graph { None } else { graph::Requested::of(&self.command) };
         let command = graph.as_ref().map_or(&self.command, graph::Requested::command);
         let mut reader = Reader::new(&self.command, Builds::new(wiring::builds(config)), exporter);
-        let ended = match wrap::run(command, |piece| reader.piece(&piece)).await {
+        let ended = match wrap::run(command, &mut signals, |piece| reader.piece(&piece)).await {
             Ok(ended) => ended,
             Err(error) => {
                 output::complain(&error);
@@ -96,25 +100,37 @@ impl Run {
             }
         };
         reader.finish(ended.code);
-        if let Some(exporter) = &mut reader.exporter {
-            exporter.shutdown(config.shutdown_timeout.into()).await;
-            let _ = super::replay::send::not_delivered(&exporter.report());
-        }
         if !self.quiet {
             say(&reader, ended.code, graph.and_then(|graph| graph.read()).as_ref());
         }
-        Ok(Exit::Code(ended.code))
+        if let Some(exporter) = &mut reader.exporter {
+            tokio::select! {
+                _ = exporter.shutdown(config.shutdown_timeout.into()) => {}
+                // the command is done: what is left is only ours
+                _ = signals.ending() => output::complain(&"stopped before everything was delivered"),
+            }
+            let _ = super::replay::send::not_delivered(&exporter.report());
+        }
+        let mut code = ended.code;
+        if let Some(lost) = ended.lost {
+            output::complain(&format_args!("the output of the command could not be written: {lost}"));
+            // the command itself would have met the error
+            code = code.max(1);
+        }
+        Ok(Exit::Code(code))
     }
 
-    fn exporter(&self, config: &Config) -> Result<Option<Exporter>, Error> {
-        if self.otlp.is_none() {
-            return Ok(None);
-        }
+    /// The exporter; without one the command runs all the same.
+    fn exporter(&self, config: &Config) -> Option<Exporter> {
+        self.otlp.as_ref()?;
         logging::start(&config.log);
-        match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
-            Resolved::On(settings) => Ok(Some(Exporter::start(&settings)?)),
-            Resolved::Off(off) => Err(Error::NothingToExportTo(off)),
-        }
+        let start = || -> Result<Exporter, Error> {
+            match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
+                Resolved::On(settings) => Ok(Exporter::start(&settings)?),
+                Resolved::Off(off) => Err(Error::NothingToExportTo(off)),
+            }
+        };
+        start().inspect_err(|error| output::complain(&format_args!("{error}; the command runs all the same"))).ok()
     }
 }
 

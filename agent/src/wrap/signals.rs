@@ -3,8 +3,9 @@
 //! Those that the terminal sends reach the command by themselves, as it stays in our process group: they are not
 //! passed on a second time. Those that were ignored when we began stay ignored, for us and for the command.
 
+use std::fs::File;
 use std::future::Future;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,48 +13,56 @@ use std::task::{Context, Poll};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What is passed on, besides the change of size.
-const PASSED_ON: &[(Signal, i32)] = &[
-    (Signal::INT, 2),
-    (Signal::TERM, 15),
-    (Signal::HUP, 1),
-    (Signal::QUIT, 3),
-    (Signal::USR1, 10),
-    (Signal::USR2, 12),
-];
-/// SIGWINCH.
-const SIZE_CHANGED: i32 = 28;
+use crate::os;
+
+/// What is passed on. The change of size last: it ends nothing.
+const PASSED_ON: [Signal; 8] =
+    [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::WINCH];
 
 /// The signals that we listen to.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     streams: Vec<(Signal, Stream)>,
+    /// Held so that the end of the command can be learned: whoever started us may ignore SIGCHLD, and then the
+    /// system would forget the exit code.
+    _child: Stream,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Listens from now on, until the process ends.
     ///
     /// # Errors
     /// When a handler cannot be installed.
-    pub(super) fn listen() -> io::Result<Self> {
-        let ignored = ignored();
+    pub(crate) fn listen() -> io::Result<Self> {
+        let ignored = os::ignored_signals();
         let mut streams = Vec::new();
-        for (name, number) in PASSED_ON {
-            if ignored & (1 << (number - 1)) == 0 {
-                streams.push((*name, signal(SignalKind::from_raw(raw(*name)))?));
+        for name in PASSED_ON {
+            let number = name.as_raw();
+            let bit = u32::try_from(number - 1).ok().and_then(|shift| 1_u64.checked_shl(shift)).unwrap_or(0);
+            if ignored & bit == 0 {
+                streams.push((name, signal(SignalKind::from_raw(number))?));
             }
         }
-        streams.push((Signal::WINCH, signal(SignalKind::from_raw(raw(Signal::WINCH)))?));
-        Ok(Self { streams })
+        Ok(Self { streams, _child: signal(SignalKind::child())? })
     }
 
     /// The next one.
-    pub(super) fn next(&mut self) -> Next<'_> {
+    pub(crate) fn next(&mut self) -> Next<'_> {
         Next(self)
+    }
+
+    /// The next one that asks us to end, as the exit code of whom it ends.
+    pub(crate) async fn ending(&mut self) -> u8 {
+        loop {
+            let signal = self.next().await;
+            if signal != Signal::WINCH {
+                return super::killed(signal.as_raw());
+            }
+        }
     }
 }
 
 /// Waits for whichever comes first.
-pub(super) struct Next<'a>(&'a mut Signals);
+pub(crate) struct Next<'a>(&'a mut Signals);
 
 impl Future for Next<'_> {
     type Output = Signal;
@@ -71,8 +80,8 @@ impl Future for Next<'_> {
 /// Hands a signal to the command.
 pub(super) fn pass_on(signal: Signal, pid: Option<u32>, terminals: &[OwnedFd]) {
     if signal == Signal::WINCH {
+        // the command heard of the change from the terminal, maybe before its own terminal had the new size
         super::streams::resize(terminals);
-        return;
     }
     let key = signal == Signal::INT || signal == Signal::QUIT;
     if key && from_terminal() {
@@ -87,20 +96,6 @@ pub(super) fn pass_on(signal: Signal, pid: Option<u32>, terminals: &[OwnedFd]) {
 
 /// Whether a key of the terminal may have sent it: then all of our process group has it.
 fn from_terminal() -> bool {
-    let stdin = io::stdin();
-    stdin.is_terminal() && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp())
-}
-
-fn raw(signal: Signal) -> i32 {
-    if signal == Signal::WINCH {
-        return SIZE_CHANGED;
-    }
-    signal.as_raw()
-}
-
-/// The signals that were ignored when we were started, as a bit mask; 0 where the system does not tell.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
-    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0)
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }

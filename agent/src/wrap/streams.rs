@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -10,12 +9,28 @@ use rustix::termios::{LocalModes, OptionalActions, OutputModes, tcgetattr, tcget
 
 use super::relay::{Read, Stream};
 
+/// The command's ends.
+pub(super) struct Ends {
+    /// Its standard output.
+    pub(super) stdout: OwnedFd,
+    /// Its standard error.
+    pub(super) stderr: OwnedFd,
+}
+
+impl Ends {
+    /// The same ends again.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { stdout: self.stdout.try_clone()?, stderr: self.stderr.try_clone()? })
+    }
+}
+
 /// The ends of both sides.
 pub(super) struct Streams {
     /// For the command.
-    pub(super) stdout: Stdio,
-    /// For the command.
-    pub(super) stderr: Stdio,
+    pub(super) ends: Ends,
     /// For us.
     pub(super) reads: Vec<Read>,
     /// Pseudo-terminals, to pass on a change of size.
@@ -35,11 +50,11 @@ impl Streams {
         if one {
             let second = out_write.try_clone()?;
             let reads = vec![Read { from: out_read, to: Stream::Out }];
-            return Ok(Self { stdout: out_write.into(), stderr: second.into(), reads, terminals });
+            return Ok(Self { ends: Ends { stdout: out_write, stderr: second }, reads, terminals });
         }
         let (err_read, err_write) = pair(stderr.as_fd(), stderr.is_terminal(), &mut terminals)?;
         let reads = vec![Read { from: out_read, to: Stream::Out }, Read { from: err_read, to: Stream::Err }];
-        Ok(Self { stdout: out_write.into(), stderr: err_write.into(), reads, terminals })
+        Ok(Self { ends: Ends { stdout: out_write, stderr: err_write }, reads, terminals })
     }
 }
 

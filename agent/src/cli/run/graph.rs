@@ -14,6 +14,10 @@ use super::super::style::{self, FAINT, NAME, PLAIN, Page};
 const KNOW_THE_FLAG: [&str; 5] = ["build", "install", "run", "test", "vet"];
 /// Graphs beyond this many bytes are not read.
 const LARGEST: u64 = 512 << 20;
+/// Bytes that the file system of the graph must have free: the largest graphs seen have some tens of megabytes.
+const ROOM: u64 = 256 << 20;
+/// Where Go keeps its settings below the home folder (os.UserConfigDir).
+const CONFIG_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
 /// How many actions a list shows.
 const SHOWN: usize = 5;
 
@@ -28,18 +32,17 @@ impl Requested {
     /// The command with the flag; `None` where it is no go command that knows it, has it already, or where there is
     /// no place for the file.
     pub(super) fn of(command: &[OsString]) -> Option<Self> {
-        let (program, subcommand) = (command.first()?, command.get(1)?);
-        let go = Path::new(program).file_name() == Some(OsStr::new("go"));
-        let knows = KNOW_THE_FLAG.iter().any(|name| *subcommand == **name);
-        let has = command.iter().any(|word| word.to_string_lossy().contains("debug-actiongraph"));
-        if !go || !knows || has {
+        let go = Path::new(command.first()?).file_name() == Some(OsStr::new("go"));
+        let subcommand = behind_chdir(command, 1);
+        let knows = KNOW_THE_FLAG.iter().any(|name| command.get(subcommand).is_some_and(|word| *word == **name));
+        if !go || !knows || asked_for(command) {
             return None;
         }
         let folder = private_folder()?;
         let mut flag = OsString::from("-debug-actiongraph=");
         flag.push(folder.join("graph.json"));
         let mut command = command.to_vec();
-        command.insert(behind_chdir(&command), flag);
+        command.insert(behind_chdir(&command, subcommand + 1), flag);
         Some(Self { command, folder })
     }
 
@@ -66,26 +69,44 @@ impl Drop for Requested {
     }
 }
 
-/// Behind the subcommand, and behind `-C DIR`, which must be the first flag.
-fn behind_chdir(command: &[OsString]) -> usize {
-    let third = command.get(2).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-    match third.as_str() {
-        "-C" | "--C" => 4.min(command.len()),
-        word if word.starts_with("-C=") || word.starts_with("--C=") => 3,
-        _ => 2,
+/// Whether somebody else wants the graph: the last flag wins, and one in the arguments wins over GOFLAGS.
+fn asked_for(command: &[OsString]) -> bool {
+    let names_it = |text: &str| text.contains("debug-actiongraph");
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let file = variable("GOENV").map(PathBuf::from).or_else(|| {
+        let base = variable("XDG_CONFIG_HOME").map(PathBuf::from);
+        let home = || Some(PathBuf::from(variable("HOME")?).join(CONFIG_FOLDER));
+        Some(base.or_else(home)?.join("go/env"))
+    });
+    command.iter().any(|word| names_it(&word.to_string_lossy()))
+        || variable("GOFLAGS").is_some_and(|flags| names_it(&flags.to_string_lossy()))
+        || file.and_then(|file| std::fs::read_to_string(file).ok()).is_some_and(|settings| names_it(&settings))
+}
+
+/// Behind `-C DIR`, where it stands at `at`: it must be the first flag, before or behind the subcommand.
+fn behind_chdir(command: &[OsString], at: usize) -> usize {
+    let word = command.get(at).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    match word.as_str() {
+        "-C" | "--C" => (at + 2).min(command.len()),
+        word if word.starts_with("-C=") || word.starts_with("--C=") => at + 1,
+        _ => at,
     }
 }
 
-/// A new folder that only we can read, on a file system with room for a small file.
+/// A new folder that only we can read, on a file system with room: a graph that cannot be written would fail the
+/// build.
 fn private_folder() -> Option<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
-    let base = std::env::temp_dir();
+    let base = std::path::absolute(std::env::temp_dir()).ok()?;
+    let space = rustix::fs::statvfs(&base).ok()?;
+    if space.f_bavail.saturating_mul(space.f_frsize) < ROOM {
+        return None;
+    }
     let folder = (0..16).find_map(|attempt| {
         let folder = base.join(format!("gobeacon-run-{}-{attempt}", std::process::id()));
         std::fs::DirBuilder::new().mode(0o700).create(&folder).ok().map(|()| folder)
     })?;
-    let probe = std::fs::write(folder.join("probe"), [0; 4096]);
-    if probe.is_err() {
+    if std::fs::write(folder.join("probe"), [0; 4096]).is_err() {
         let _ = std::fs::remove_dir_all(&folder);
         return None;
     }
@@ -145,6 +166,8 @@ mod tests {
         assert_eq!(at(&["go", "test", "./..."]), Some(2));
         assert_eq!(at(&["/usr/local/go/bin/go", "build", "-C", "sub", "./..."]), Some(4));
         assert_eq!(at(&["go", "vet", "-C=sub"]), Some(3));
+        assert_eq!(at(&["go", "-C", "sub", "build", "-v"]), Some(4));
+        assert_eq!(at(&["go", "-C=sub", "run", "."]), Some(3));
         for none in [&["go", "mod", "tidy"][..], &["make", "build"], &["go"], &["go", "build", "-debug-actiongraph=x"]]
         {
             assert_eq!(at(none), None, "{none:?}");
