@@ -19,6 +19,8 @@ use gobeacon_collectors::{Batch, Source};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 pub(crate) mod build;
+#[cfg(test)]
+pub(crate) mod catalogue;
 pub(crate) mod command;
 mod downloads;
 mod fallbacks;

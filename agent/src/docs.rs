@@ -12,6 +12,7 @@ use crate::cli;
 use crate::config::{self, Key, Kind};
 
 mod events;
+mod spans;
 
 /// What every page begins with.
 pub(crate) fn head(title: &str) -> String {
@@ -169,5 +170,10 @@ mod tests {
     #[test]
     fn the_page_of_events_is_the_vocabulary() {
         same("events.md", &events::page());
+    }
+
+    #[test]
+    fn the_page_of_spans_is_the_catalogue() {
+        same("spans.md", &spans::page());
     }
 }

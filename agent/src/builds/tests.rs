@@ -1,6 +1,7 @@
 //! The state machine from outside: scenarios, properties, and recorded logs.
 
 mod bounds;
+mod catalogue;
 mod logs;
 mod properties;
 mod scenarios;

@@ -9,7 +9,7 @@ use crate::builds::Builds;
 const READ: f64 = 31_536_000.0;
 
 /// Parses a log as a whole and runs it through the state machine.
-fn read(log: &[u8]) -> Seen {
+pub(super) fn read(log: &[u8]) -> Seen {
     let mut parser = Parser::new();
     let mut events = Vec::new();
     parser.feed(log, 0, &mut events);
@@ -58,7 +58,7 @@ fn draw(seen: &Seen, span: &Span, depth: usize, text: &mut String) {
 }
 
 /// Each log of `tests/data/builds`: recorded pieces behind the echoes and wrappings of one CI system.
-const LOGS: &[(&str, &[u8])] = &[
+pub(super) const LOGS: &[(&str, &[u8])] = &[
     ("shell", include_bytes!("../../../tests/data/builds/shell.log")),
     ("json", include_bytes!("../../../tests/data/builds/json.log")),
     ("downloads", include_bytes!("../../../tests/data/builds/downloads.log")),
