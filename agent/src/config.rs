@@ -11,6 +11,7 @@ mod duration;
 mod example;
 mod file;
 mod keys;
+mod mask;
 mod otlp;
 mod overlay;
 mod schema;

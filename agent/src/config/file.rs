@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_saphyr::{Error, Localizer, MessageFormatter, UserMessageFormatter};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, mask};
 
 /// Most bytes that a configuration file has.
 const MOST_BYTES: u64 = 1 << 20;
@@ -30,42 +30,9 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Config, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options_valid(text, options).map_err(|error| {
         let formatter = Plain;
-        let shown =
-            error.render_with_options(serde_saphyr::render_options! { formatter: &formatter, source_name: Some(name) });
-        veil(&shown, text)
+        let options = serde_saphyr::render_options! { formatter: &formatter, source_name: Some(name) };
+        mask::masked(&error.render_with_options(options), text)
     })
-}
-
-/// Puts stars over the values of `headers`, which may be secrets, where the frame around a mistake shows their lines.
-fn veil(shown: &str, text: &str) -> String {
-    let secrets = secret_lines(text);
-    let veiled = shown.lines().map(|line| {
-        let Some((number, rest)) = line.split_once(" | ") else { return line.to_owned() };
-        let number = number.trim().parse::<usize>().ok().filter(|number| secrets.contains(number));
-        let Some((key, value)) = number.and_then(|_| rest.split_once(':')) else { return line.to_owned() };
-        let stars: String = value.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect();
-        format!("{} | {key}:{stars}", line.split_once(" | ").map_or("", |(number, _)| number))
-    });
-    veiled.collect::<Vec<_>>().join("\n")
-}
-
-/// The numbers, from 1 on, of the lines where values of `headers` stand: behind the key, or indented below it.
-fn secret_lines(text: &str) -> Vec<usize> {
-    let mut below: Option<usize> = None;
-    let mut lines = Vec::new();
-    for (line, number) in text.lines().zip(1..) {
-        let content = line.trim_start();
-        let indent = line.len() - content.len();
-        if content.is_empty() || below.is_some_and(|headers| indent > headers) {
-            lines.push(number);
-            continue;
-        }
-        below = content.contains("headers").then_some(indent);
-        if below.is_some() {
-            lines.push(number);
-        }
-    }
-    lines
 }
 
 /// Messages for people who know YAML and not Rust.
