@@ -16,7 +16,9 @@ pub(super) fn all(inputs: &[Input], mut builds: Builds, config: &Config) -> Resu
         Resolved::On(settings) => settings,
         Resolved::Off(off) => return Err(Error::NothingToExportTo(off)),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::NoRuntime)?;
+    // requests go on while the next piece is read
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Error::NoRuntime)?;
     let mut exporter = runtime.block_on(async { Exporter::start(&settings) })?;
     let mut outcomes = Vec::new();
     let exit = reading::read_all(inputs, |_, batch| {
