@@ -97,6 +97,13 @@ impl ActionGraph {
         self.actions.iter().flatten()
     }
 
+    /// Seconds from the first start to the last end.
+    pub fn seconds(&self) -> f64 {
+        let first = self.actions().map(|action| action.start).min();
+        let last = self.actions().map(|action| action.done).max();
+        last.zip(first).map_or(0.0, |(last, first)| last.seconds_since(first))
+    }
+
     /// The chain of actions that ended the build: the one that was done last, what it waited for last, and so on
     /// back to the start. In the order of time; only actions that ran something.
     pub fn critical_path(&self) -> Vec<&Action> {
@@ -153,6 +160,7 @@ mod tests {
         let graph = ActionGraph::parse(GRAPH.as_bytes()).unwrap();
         let path: Vec<(&str, f64)> = graph.critical_path().iter().map(|a| (a.package.as_str(), a.seconds())).collect();
         assert_eq!(path, [("fmt", 1.0), ("a/slow", 4.0), ("a/app", 1.0)]);
+        assert_eq!(graph.seconds(), 6.0);
         assert_eq!(
             graph.actions().filter(|a| !a.executed).map(|a| a.package.as_str()).collect::<Vec<_>>(),
             ["a/quick"]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gobeacon_formats::action_graph::{Action, ActionGraph};
 
-use super::super::style::{self, FAINT, NAME, PLAIN, Page};
+use super::super::style::{self, FAINT, PLAIN, Page};
 
 /// Subcommands that know `-debug-actiongraph` (work.AddBuildFlags).
 const KNOW_THE_FLAG: [&str; 5] = ["build", "install", "run", "test", "vet"];
@@ -128,11 +128,11 @@ pub(super) fn page(graph: &ActionGraph, page: &mut Page) {
     list("slow steps ", slowest.iter().take(SHOWN).copied(), page);
     let path = graph.critical_path();
     let total: f64 = path.iter().map(|action| action.seconds()).sum();
-    let lead = format!("{} on the critical path", style::seconds(total));
-    page.line(2, &[(FAINT, "critical   "), (NAME, &lead)]);
     let mut longest = path;
     longest.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()));
-    list("           ", longest.iter().take(SHOWN).copied(), page);
+    // how much of the time no more cores could have saved
+    let lead = format!("{} of {}: ", style::seconds(total), style::seconds(graph.seconds()));
+    list(&format!("critical   {lead}"), longest.iter().take(SHOWN).copied(), page);
 }
 
 fn list<'a>(lead: &str, actions: impl Iterator<Item = &'a Action>, page: &mut Page) {
