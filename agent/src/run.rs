@@ -29,7 +29,7 @@ mod start;
 pub(crate) use signals::Signal;
 use signals::Signals;
 pub(crate) use start::AgentError;
-use start::{open_port, start_exporter};
+use start::{open_port, start_exporter, try_state_dir};
 
 /// How the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,7 @@ struct Stopping {
 impl Agent {
     async fn start(config: &Config) -> Result<Self, AgentError> {
         let signals = Signals::listen()?;
+        try_state_dir(config);
         let mut server = JoinSet::new();
         let asks = open_port(config, &mut server).await?;
         let (exporter, own) = start_exporter(config)?.unzip();

@@ -91,7 +91,7 @@ fn summary(config: &Config, exporter: &Resolved) -> Vec<(&'static str, String)> 
             }
         }
     }
-    lines.push(("keeps state", wiring::state_dir(config, |name| std::env::var(name).ok()).display().to_string()));
+    lines.push(("state folder", wiring::state_dir(config, |name| std::env::var(name).ok()).display().to_string()));
     lines
 }
 

@@ -1,5 +1,6 @@
 //! What the agent opens and starts before its loop, and why it may not.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gobeacon_collectors::logs;
@@ -57,6 +58,26 @@ pub(super) async fn open_port(
     let (serving, asks) = port.serve();
     server.spawn(serving);
     Ok(Some(asks))
+}
+
+/// Tries out the folder for what must be remembered, where one is set: nothing is kept there so far, so one that
+/// cannot be used is a warning and no more.
+pub(super) fn try_state_dir(config: &Config) {
+    let Some(dir) = &config.state_dir else { return };
+    if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| tried_out(dir)) {
+        tracing::warn!(
+            state_dir = %dir.display(),
+            %error,
+            "the state folder cannot be written; nothing is kept there so far, so the agent goes on without it"
+        );
+    }
+}
+
+/// Writes a file there and takes it away again.
+fn tried_out(dir: &Path) -> std::io::Result<()> {
+    let probe = dir.join(format!(".gobeacon-{}", std::process::id()));
+    std::fs::write(&probe, b"")?;
+    std::fs::remove_file(&probe)
 }
 
 /// The exporter, and what tells of the agent's own work where that is asked for.

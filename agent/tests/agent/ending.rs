@@ -81,3 +81,28 @@ fn a_glob_that_cannot_be_understood_is_a_mistake_of_the_configuration() {
     let output = command(&["--listen", "off", "--logs", "/a/{b"], &[]).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_state_folder_that_cannot_be_written_is_a_warning_and_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    for wrong in [file.clone(), file.join("below")] {
+        let mut agent = Agent::start_with_state(folder.path(), &wrong, &[], &[]);
+        let said = agent.said();
+        let warning = said.lines().find(|line| line.contains("the state folder cannot be written"));
+        let warning = warning.unwrap_or_else(|| panic!("it said: {said}"));
+        assert!(warning.contains("WARN") && warning.contains(wrong.to_str().unwrap()), "{warning}");
+        agent.signal(Signal::TERM);
+        assert_eq!(agent.ended().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_state_folder_that_is_missing_is_made_and_nothing_is_left_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("a/b");
+    let agent = Agent::start_with_state(folder.path(), &state, &[], &[]);
+    assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0);
+    assert!(!agent.said().contains("state folder"), "{}", agent.said());
+}

@@ -46,7 +46,17 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts it on the logs of one folder and waits until it is ready.
     pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let (logs, state) = (folder.join("*.log"), folder.join("state"));
+        Self::start_with_state(folder, &folder.join("state"), arguments, variables)
+    }
+
+    /// The same, with this state folder.
+    pub(crate) fn start_with_state(
+        folder: &Path,
+        state: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let logs = folder.join("*.log");
         let mut child = command(arguments, variables)
             .args(["--listen", "127.0.0.1:0", "--log-format", "json", "--logs"])
             .arg(logs)
