@@ -19,7 +19,8 @@ use super::{Duration, validate};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Otlp {
     /// URL of the receiver, such as `http://collector:4317`. For `http/protobuf` it is the base: `/v1/traces` and
-    /// `/v1/logs` are appended. Unset, it is `OTEL_EXPORTER_OTLP_ENDPOINT`; with neither nothing is exported.
+    /// `/v1/logs` are appended. User and password in it become the header `authorization`, unless that is given. Unset,
+    /// it is `OTEL_EXPORTER_OTLP_ENDPOINT`; with neither nothing is exported.
     #[garde(length(min = 1))]
     #[schemars(extend("x-flag" = "--otlp-endpoint"))]
     pub(crate) endpoint: Option<String>,

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -87,7 +89,7 @@ pub(super) fn header_name(name: &str) -> Result<String, Wrong> {
     Ok(name.as_str().to_owned())
 }
 
-/// The scheme, host and port of a gRPC endpoint. Without a scheme it is TLS, unless `insecure`.
+/// The scheme, host and port of a gRPC endpoint, and user info. Without a scheme it is TLS, unless `insecure`.
 pub(super) fn grpc_endpoint(text: &str, insecure: bool) -> Result<Url, Wrong> {
     let scheme = if insecure { "http" } else { "https" };
     let url = if text.contains("://") { text.parse() } else { format!("{scheme}://{text}").parse() };
@@ -95,9 +97,6 @@ pub(super) fn grpc_endpoint(text: &str, insecure: bool) -> Result<Url, Wrong> {
     check(&url)?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() {
         return Err("has a path, which gRPC does not use: remove it, or set the protocol to http/protobuf");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds user info, which gRPC does not use: give it as a header, authorization=Basic ...");
     }
     Ok(url)
 }
@@ -129,6 +128,18 @@ fn check(url: &Url) -> Result<(), Wrong> {
         return Err("has a fragment: remove # and what follows");
     }
     Ok(())
+}
+
+/// Takes user info out of a URL: what it is as the value of the header `authorization`.
+pub(super) fn take_user_info(url: &mut Url) -> Result<Option<String>, Wrong> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let user = percent_decoded(url.username())?;
+    let password = percent_decoded(url.password().unwrap_or_default())?;
+    // neither fails on a URL that has a host
+    let _ = (url.set_username(""), url.set_password(None));
+    Ok(Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))))
 }
 
 fn percent_decoded(text: &str) -> Result<String, Wrong> {

@@ -140,8 +140,13 @@ impl Source<'_> {
         let protocol = self.value(signal, self.explicit.protocol, "PROTOCOL", parse::protocol)?;
         let protocol = protocol.unwrap_or_else(|| endpoint.likely_protocol());
         let insecure = self.value(signal, self.explicit.insecure, "INSECURE", |text| Ok(parse::truth(text)))?;
-        let url = endpoint.url(signal, protocol, insecure.unwrap_or(false))?;
-        let (headers, header_files) = self.headers(signal)?;
+        let mut url = endpoint.url(signal, protocol, insecure.unwrap_or(false))?;
+        let (mut headers, header_files) = self.headers(signal)?;
+        let user = parse::take_user_info(&mut url).map_err(wrong(endpoint.name.as_str()))?;
+        // a header that is given wins
+        if let Some(user) = user.filter(|_| !header_files.contains_key("authorization")) {
+            headers.entry("authorization".to_owned()).or_insert(user);
+        }
         let compression = self.value(signal, self.explicit.compression, "COMPRESSION", parse::compression)?;
         let timeout = self.value(signal, self.explicit.timeout, "TIMEOUT", parse::timeout)?.unwrap_or(DEFAULT_TIMEOUT);
         if timeout.is_zero() {

@@ -145,6 +145,27 @@ fn headers_come_from_one_source_and_are_percent_decoded() {
 }
 
 #[test]
+fn user_info_of_an_endpoint_becomes_a_header_unless_one_is_given_and_leaves_the_protocol_to_the_port() {
+    for (endpoint, protocol, url) in [
+        ("https://user:p%40w@h:4317", Protocol::Grpc, "https://h:4317/"),
+        ("user:p%40w@h:4317", Protocol::Grpc, "https://h:4317/"),
+        ("https://user:p%40w@h:4318", Protocol::HttpProtobuf, "https://h:4318/v1/traces"),
+    ] {
+        let settings = traces(on(&at(endpoint), &[]));
+        assert_eq!((settings.protocol, settings.url.as_str()), (protocol, url));
+        // of `user:p@w`
+        let expected = BTreeMap::from([("authorization".to_owned(), "Basic dXNlcjpwQHc=".to_owned())]);
+        assert_eq!(settings.headers, expected);
+        assert!(!format!("{settings:?}").contains("dXNlcjpwQHc"), "{settings:?}");
+    }
+    const VARS: Vars = &[("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=own")];
+    assert_eq!(traces(on(&at("https://u:p@h:4317"), VARS)).headers["authorization"], "own");
+    let mut explicit = at("https://u:p@h:4317");
+    explicit.header_files.insert("authorization".to_owned(), "/run/token".into());
+    assert!(traces(on(&explicit, &[])).headers.is_empty());
+}
+
+#[test]
 fn compression_timeout_and_tls_follow_the_same_precedence() {
     const VARS: Vars = &[
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
@@ -194,7 +215,6 @@ fn what_is_wrong_is_said_with_its_name() {
             "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL is not a protocol",
         ),
         ("http://h/p", &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "otlp.endpoint has a path"),
-        ("http://u:p@h", &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "otlp.endpoint holds user info"),
         ("http://h", &[("OTEL_EXPORTER_OTLP_TIMEOUT", "10s")], "OTEL_EXPORTER_OTLP_TIMEOUT is not a number of milli"),
         ("http://h", &[("OTEL_EXPORTER_OTLP_TIMEOUT", "0")], "OTEL_EXPORTER_OTLP_TIMEOUT is 0"),
         (
@@ -222,7 +242,7 @@ fn what_is_wrong_is_said_with_its_name() {
     ];
     for (endpoint, vars, expected) in table {
         let said = error(&at(endpoint), vars).to_string();
-        assert!(said.starts_with(expected), "{endpoint} {vars:?}: {said}");
+        assert!(said.starts_with(expected) && !said.contains("SECRET"), "{endpoint} {vars:?}: {said}");
     }
     let small = Explicit { queue_bytes: Some(10), ..at("http://h") };
     assert_eq!(error(&small, &[]).name, "otlp.queue_bytes");

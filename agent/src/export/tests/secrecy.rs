@@ -40,7 +40,7 @@ fn no_secret_is_in_the_log_when_export_works_nor_when_it_fails() {
         for protocol in BOTH {
             let receiver = Receiver::start();
             let url = match protocol {
-                Protocol::Grpc => receiver.url(),
+                Protocol::Grpc => receiver.url().replace("//", "//user:SECRET@"),
                 Protocol::HttpProtobuf => receiver.url().replace("//", "//user:SECRET@") + "/?key=SECRET",
             };
             let mut explicit = explicit(protocol, &url);
@@ -50,6 +50,7 @@ fn no_secret_is_in_the_log_when_export_works_nor_when_it_fails() {
                 exporter.offer(spans(1));
                 exporter.flush(MINUTE).await;
                 assert_eq!(receiver.seen()[0].headers["x-api-key"], "SECRET");
+                assert_eq!(receiver.seen()[0].headers["authorization"], "Basic dXNlcjpTRUNSRVQ=");
                 receiver.answer(Answer::Raw(503, Vec::new(), ""));
                 exporter.offer(spans(1));
                 exporter.flush(Duration::from_millis(200)).await;
