@@ -2,15 +2,18 @@
 //!
 //! Reads a piece, parses it, hands it on, forgets it: memory does not grow with the log.
 //!
+//! What is compressed with gzip is unpacked on the way: rotated logs often are.
+//!
 //! Invariant: the batches are those that the collector of logs would send for the same bytes, so a replay sees what
 //! the agent sees.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use flate2::bufread::MultiGzDecoder;
 use gobeacon_collectors::{Batch, Source, logs};
 use gobeacon_formats::{LineCounts, Parser, Timestamp};
 use sha2::{Digest, Sha256};
@@ -92,8 +95,33 @@ fn read(input: &Input, each: &mut dyn FnMut(Batch) -> Result<(), Error>) -> Resu
     }
 }
 
-/// A stream that has no identity is what it begins with.
+/// What gzip begins every file with: its magic and the only method there is.
+const GZIP: &[u8] = &[0x1f, 0x8b, 8];
+
+/// Unpacks what begins as gzip does; the rest is as it is.
 fn read_from(
+    reader: impl Read,
+    id: Option<[u8; 16]>,
+    path: &Path,
+    observed: Timestamp,
+    each: &mut dyn FnMut(Batch) -> Result<(), Error>,
+) -> Result<(), Stop> {
+    let mut reader = BufReader::with_capacity(PIECE_BYTES, reader);
+    let packed = loop {
+        match reader.fill_buf() {
+            Ok(bytes) => break bytes.starts_with(GZIP),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Stop::Read(error)),
+        }
+    };
+    match packed {
+        true => read_plain(MultiGzDecoder::new(reader), id, path, observed, each),
+        false => read_plain(reader, id, path, observed, each),
+    }
+}
+
+/// A stream that has no identity is what it begins with.
+fn read_plain(
     mut reader: impl Read,
     id: Option<[u8; 16]>,
     path: &Path,

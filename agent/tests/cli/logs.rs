@@ -1,5 +1,6 @@
 //! parse, explain and replay.
 
+use std::io::Write;
 use std::process::Stdio;
 
 use crate::{Logs, gobeacon, run, run_with_input, shown};
@@ -28,6 +29,42 @@ fn a_log_that_is_not_there_is_said_and_the_others_are_read() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("gobeacon: cannot read missing.log: "));
     assert!(output.stdout.split(|b| *b == b'\n').count() > 10);
+}
+
+#[test]
+fn a_log_that_is_compressed_with_gzip_is_read_as_the_log_in_it() {
+    let logs = Logs::new();
+    let plain = std::fs::read(logs.path("build.log")).unwrap();
+    let (first, second) = plain.split_at(plain.len() / 2);
+    // gzip files may be put one behind the other
+    let packed = [gzip(first), gzip(second)].concat();
+    std::fs::write(logs.path("build.log.gz"), &packed).unwrap();
+    for arguments in [["parse", "--format", "json"], ["explain", "--format", "text"], ["replay", "--format", "json"]] {
+        let stdin = |bytes: &[u8]| run_with_input(&[arguments.as_slice(), &["-"]].concat(), bytes);
+        let (of_plain, of_packed) = (stdin(&plain), stdin(&packed));
+        assert!(of_packed.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&of_packed.stderr));
+        let events = |output: &std::process::Output| output.stdout.split(|b| *b == b'\n').count();
+        assert!(events(&of_plain) > 1);
+        assert_eq!(events(&of_plain), events(&of_packed), "{arguments:?}");
+        assert!(logs.run(&[arguments.as_slice(), &["build.log.gz"]].concat()).status.success());
+    }
+    assert_eq!(run_with_input(&["parse", "-"], &plain).stdout, run_with_input(&["parse", "-"], &packed).stdout,);
+}
+
+#[test]
+fn a_gzip_file_that_is_cut_off_is_said() {
+    let logs = Logs::new();
+    let packed = gzip(&std::fs::read(logs.path("build.log")).unwrap());
+    std::fs::write(logs.path("cut.gz"), &packed[..packed.len() / 2]).unwrap();
+    let output = logs.run(&["parse", "cut.gz"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("gobeacon: cannot read cut.gz: "));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
 }
 
 #[test]
