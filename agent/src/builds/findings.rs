@@ -49,8 +49,7 @@ pub(super) const fn stage(class: FailureClass) -> Stage {
         | C::ChecksumSumdbForked
         | C::ChecksumSumdbSignature
         | C::ModcacheCorrupt => Stage::Integrity,
-        C::Usage
-        | C::EnvInvalid
+        C::EnvInvalid
         | C::EnvGoflags
         | C::EnvHomeMissing
         | C::CacheDisabled
@@ -97,7 +96,9 @@ pub(super) const fn stage(class: FailureClass) -> Stage {
         | C::PackageNoGoFiles
         | C::PackageConflict
         | C::VendorInconsistent
-        | C::WorkspaceInvalid => Stage::Modules,
+        | C::WorkspaceInvalid
+        // `no packages to vet`, a relative import: it says no more than what else is wrong with packages
+        | C::Usage => Stage::Modules,
         C::CompileError | C::CompileSyntax | C::LinkError | C::CgoError => Stage::Compile,
         C::VetFinding => Stage::Vet,
         C::TestPanic | C::TestTimeout | C::TestRace | C::TestFailed => Stage::Test,
@@ -107,9 +108,9 @@ pub(super) const fn stage(class: FailureClass) -> Stage {
 }
 
 /// How telling a class is: the lower, the more. Within a stage the classes are equals, but for a test that failed
-/// plainly, which says less than one that panicked.
+/// plainly, which says less than one that panicked, and for misuse, of which packages that are missing are the reason.
 pub(super) fn rank(class: FailureClass) -> (Stage, bool) {
-    (stage(class), class == FailureClass::TestFailed)
+    (stage(class), matches!(class, FailureClass::TestFailed | FailureClass::Usage))
 }
 
 /// Whether `cause` explains `effect`, both of one build.
@@ -119,11 +120,14 @@ fn explains(cause: &Failure, effect: &Failure) -> bool {
     if cause.class == FailureClass::IoDiskFull {
         return effect_stage > Stage::Environment || effect.class == FailureClass::CacheUnavailable;
     }
+    if effect.class == FailureClass::Usage && effect.file.is_none() {
+        // nothing to build or vet is left when packages cannot be loaded
+        return cause.class != FailureClass::Usage && cause_stage == Stage::Modules;
+    }
     if cause.class == FailureClass::Interrupted {
         return effect.class == FailureClass::TestExit;
     }
-    // what is misused at one position says nothing about other packages
-    let refused = effect_stage == Stage::Modules && cause_stage <= Stage::Supply && cause.class != FailureClass::Usage;
+    let refused = effect_stage == Stage::Modules && cause_stage <= Stage::Supply;
     let unvetted = effect_stage == Stage::Vet && cause_stage == Stage::Compile && same_package;
     refused || unvetted || (effect_stage == Stage::Exit && cause_stage == Stage::Test && same_package)
 }
@@ -266,6 +270,13 @@ mod tests {
 
     fn failure(class: FailureClass, package: Option<&str>) -> Failure {
         Failure { package: package.map(str::to_owned), ..Failure::new(class) }
+    }
+
+    #[test]
+    fn nothing_to_vet_follows_from_packages_that_cannot_be_loaded() {
+        let verdicts = found(vec![failure(FailureClass::Usage, None), failure(FailureClass::PackageNoGoFiles, None)]);
+        assert_eq!(verdicts.primary, Some(1));
+        assert_eq!(verdicts.failures.iter().map(|f| f.consequence).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
