@@ -1,7 +1,7 @@
 //! From events of logs to builds: a state machine without input or output.
 //!
-//! A build is one go command in one log. It opens at the echo of a command, or at the first Go event after idleness,
-//! and closes at the next echo, at the end of the log, or when nothing came for the idle timeout. What is known goes
+//! A build is one go command in one log. It opens at the echo of a command, or at the first Go event after idleness
+//! (a bare word that may be an import path is none until a second one follows), and closes at the next echo, at the end of the log, or when nothing came for the idle timeout. What is known goes
 //! out as [`Outcome`]s as soon as it is known; the exporters and the metrics read those.
 //!
 //! This room reads no clock, file or socket: time comes in with the events and through [`Builds::tick`]. It names no
@@ -109,6 +109,9 @@ pub(crate) struct Builds {
     settings: Settings,
     /// By the id of the log.
     open: BTreeMap<[u8; 16], OpenBuild>,
+    /// Bare words that may be import paths, and when they were read, of logs without an open build: one alone opens
+    /// none. By the id of the log, at most as many as builds may be open.
+    words: BTreeMap<[u8; 16], (Event, Timestamp)>,
     /// The latest time heard of; for idleness only.
     clock: Timestamp,
 }
@@ -116,7 +119,7 @@ pub(crate) struct Builds {
 impl Builds {
     /// No build is open.
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, open: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
+        Self { settings, open: BTreeMap::new(), words: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
     }
 
     /// The command whose output this log is ended with `code` at `time`. What its last bytes said may still follow.
@@ -143,6 +146,7 @@ impl Builds {
             build.flush(out);
         }
         if batch.ended {
+            self.words.remove(&batch.source.id);
             self.close(batch.source.id, EndedBy::EndOfLog, out);
         }
     }
@@ -172,7 +176,8 @@ impl Builds {
 
     /// Where in its log the open build of `source` began: who reads again from there comes to the same state.
     pub(crate) fn open_offset(&self, source: &Source) -> Option<u64> {
-        self.open.get(&source.id).map(OpenBuild::lowest_offset)
+        let word = self.words.get(&source.id).map(|(event, _)| event.offset);
+        self.open.get(&source.id).map(OpenBuild::lowest_offset).or(word)
     }
 
     /// How many builds are open.
@@ -190,15 +195,39 @@ impl Builds {
             self.close(id, EndedBy::Idle, out);
         }
         if !self.open.contains_key(&id) {
-            self.make_room(out);
-            let build = OpenBuild::new(&self.settings, Arc::clone(&batch.source), event.offset);
-            out.push(Outcome::CommandStarted { offset: event.offset, trace_id: build.trace_id() });
-            self.open.insert(id, build);
+            let word = self.words.remove(&id);
+            if let EventKind::PackageCompiled { .. } = event.kind {
+                let Some((first, observed)) = word else {
+                    self.keep_word(id, event, batch.observed);
+                    return;
+                };
+                self.begin(batch, first.offset, out);
+                if let Some(build) = self.open.get_mut(&id) {
+                    build.apply(&first, observed, out);
+                }
+            } else {
+                self.begin(batch, event.offset, out);
+            }
         }
         if let Some(build) = self.open.get_mut(&id) {
             build.last_activity = self.clock;
             build.apply(event, batch.observed, out);
         }
+    }
+
+    /// Keeps a word until the next event says whether it was an import path.
+    fn keep_word(&mut self, id: [u8; 16], event: &Event, observed: Timestamp) {
+        if self.words.len() >= self.settings.max_open_builds.max(1) {
+            self.words.clear();
+        }
+        self.words.insert(id, (event.clone(), observed));
+    }
+
+    fn begin(&mut self, batch: &Batch, offset: u64, out: &mut Vec<Outcome>) {
+        self.make_room(out);
+        let build = OpenBuild::new(&self.settings, Arc::clone(&batch.source), offset);
+        out.push(Outcome::CommandStarted { offset, trace_id: build.trace_id() });
+        self.open.insert(batch.source.id, build);
     }
 
     fn make_room(&mut self, out: &mut Vec<Outcome>) {

@@ -92,7 +92,6 @@ fn without_an_echo_the_events_give_the_name() {
     assert_eq!(name(package("p", PackageStatus::Pass, 1.0)), "go test");
     assert_eq!(name(failure(FailureClass::VetFinding, |_| {})), "go vet");
     assert_eq!(name(failure(FailureClass::CompileError, |_| {})), "go build");
-    assert_eq!(name(EventKind::PackageCompiled { package: "p".to_owned() }), "go build");
     assert_eq!(name(failure(FailureClass::ProgramCrashed, |_| {})), "go run");
     assert_eq!(name(download("example.com/lib")), "go");
     let changed = EventKind::ModuleChanged {
@@ -102,6 +101,18 @@ fn without_an_echo_the_events_give_the_name() {
         version: "v1.0.0".to_owned(),
     };
     assert_eq!(name(changed), "go get");
+}
+
+#[test]
+fn a_word_alone_opens_no_build_and_the_second_in_a_row_does_from_the_first_on() {
+    let word = |offset| event(offset, EventKind::PackageCompiled { package: "linux/amd64".to_owned() });
+    assert!(run(settings(), vec![word(0)]).summaries.is_empty());
+    let two = run(settings(), vec![word(3), word(9)]);
+    let told = &two.summaries[0];
+    assert_eq!((told.name, told.first_offset, told.packages_compiled), ("go build", 3, 2));
+    // anything else that Go says opens one, and the word before was only a word
+    let other = run(settings(), vec![word(3), event(9, download("example.com/lib"))]);
+    assert_eq!((other.summaries[0].first_offset, other.summaries[0].packages_compiled), (9, 0));
 }
 
 #[test]
