@@ -20,16 +20,23 @@ const GOBEACON: &str = env!("CARGO_BIN_EXE_gobeacon");
 
 /// The command, wrapped.
 fn wrapped(options: &[&str], command: &[&str]) -> Command {
-    let mut wrapped = Command::new(GOBEACON);
+    let mut wrapped = with_default_signals(GOBEACON);
     wrapped.arg("run").args(options).arg("--").args(command);
     wrapped
 }
 
 /// The command as it is.
 fn bare(command: &[&str]) -> Command {
-    let mut bare = Command::new(command[0]);
+    let mut bare = with_default_signals(command[0]);
     bare.args(&command[1..]);
     bare
+}
+
+/// Whoever runs the tests may ignore signals (nohup), and what is ignored is inherited.
+fn with_default_signals(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", program]);
+    command
 }
 
 /// A line of shell.

@@ -10,7 +10,8 @@ use super::{GOBEACON, Running, bare, output, shell, text, wrapped};
 /// Wrapped, in a session of its own: no terminal of the tester has a part in it.
 fn away_from_terminals(command: &[&str]) -> Command {
     let mut away = Command::new("setsid");
-    away.args([GOBEACON, "run", "-q", "--"]).args(command);
+    // what the tester's surroundings ignore (nohup) is ignored by all below them, unless it is asked for
+    away.args(["env", "--default-signal", GOBEACON, "run", "-q", "--"]).args(command);
     away
 }
 
