@@ -2,9 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use super::GOBEACON;
+use super::{GOBEACON, with_default_signals};
 
 /// A terminal with a shell script on it.
 struct Terminal {
@@ -27,7 +27,7 @@ impl Terminal {
     fn start(&self, before: &str, wrapped: bool) -> Child {
         let wrap = if wrapped { format!("{GOBEACON} run -q -- ") } else { String::new() };
         let line = format!("stty cols 77 rows 21; {before} {wrap}sh {}", self.child().display());
-        let mut script = Command::new("script");
+        let mut script = with_default_signals("script");
         script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(&self.folder);
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
     }
@@ -111,7 +111,7 @@ fn a_line_that_is_typed_reaches_the_command() {
 fn output_into_a_pipe_is_a_pipe_though_errors_go_to_the_terminal() {
     let terminal = Terminal::with("[ -t 1 ] || echo pipe >&2; [ -t 2 ] && echo terminal >&2; echo through");
     let line = format!("{GOBEACON} run -q -- sh {} | cat", terminal.child().display());
-    let mut script = Command::new("script");
+    let mut script = with_default_signals("script");
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = script.spawn().unwrap();
     let keyboard = child.stdin.take();
