@@ -154,7 +154,7 @@ fn read_plain(
             source: Arc::clone(source),
             observed,
             events,
-            lines: since(counts, before),
+            lines: counts.since(before),
             bytes: length as u64,
             read_to,
             open_from: parser.open_from().unwrap_or(read_to),
@@ -165,15 +165,6 @@ fn read_plain(
         if length == 0 {
             return Ok(());
         }
-    }
-}
-
-fn since(now: LineCounts, before: LineCounts) -> LineCounts {
-    LineCounts {
-        lines: now.lines.saturating_sub(before.lines),
-        unrecognised: now.unrecognised.saturating_sub(before.unrecognised),
-        truncated: now.truncated.saturating_sub(before.truncated),
-        forgotten: now.forgotten.saturating_sub(before.forgotten),
     }
 }
 

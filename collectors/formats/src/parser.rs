@@ -25,6 +25,19 @@ pub struct LineCounts {
     pub forgotten: u64,
 }
 
+impl LineCounts {
+    /// What was counted after `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            lines: self.lines.saturating_sub(before.lines),
+            unrecognised: self.unrecognised.saturating_sub(before.unrecognised),
+            truncated: self.truncated.saturating_sub(before.truncated),
+            forgotten: self.forgotten.saturating_sub(before.forgotten),
+        }
+    }
+}
+
 /// The state of one log.
 #[derive(Debug, Default)]
 pub struct Parser {

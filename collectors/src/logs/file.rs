@@ -245,21 +245,12 @@ impl File {
             source: Arc::clone(&self.source),
             observed: self.observed,
             events,
-            lines: since(counts, before),
+            lines: counts.since(before),
             bytes,
             read_to: self.offset,
             open_from: self.parser.as_ref().and_then(|it| it.open_from()).unwrap_or(self.offset),
             ended,
         }
-    }
-}
-
-fn since(now: LineCounts, before: LineCounts) -> LineCounts {
-    LineCounts {
-        lines: now.lines.saturating_sub(before.lines),
-        unrecognised: now.unrecognised.saturating_sub(before.unrecognised),
-        truncated: now.truncated.saturating_sub(before.truncated),
-        forgotten: now.forgotten.saturating_sub(before.forgotten),
     }
 }
 

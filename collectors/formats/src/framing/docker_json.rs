@@ -114,7 +114,7 @@ fn decode(text: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(rest);
 }
 
-/// A `\uXXXX`, or two of them that are a surrogate pair: the letter and how many bytes it took.
+/// `\u` and four hexadecimal digits, or two of these that are a surrogate pair: the letter and how many bytes it took.
 fn unicode(escape: &[u8]) -> (char, usize) {
     let Some(first) = hex(escape) else { return (char::REPLACEMENT_CHARACTER, 2) };
     if let Some(letter) = char::from_u32(first) {
@@ -127,7 +127,7 @@ fn unicode(escape: &[u8]) -> (char, usize) {
     }
 }
 
-/// The number of a `\uXXXX` at the start.
+/// The number of a `\u` and four hexadecimal digits at the start.
 fn hex(escape: &[u8]) -> Option<u32> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
