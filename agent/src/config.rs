@@ -7,6 +7,7 @@
 //! Invariants: a flag wins over the environment, the environment over the file, the file over the default; a
 //! [`Config`] that was loaded is within its bounds; a mistake is never passed over.
 
+mod caches;
 mod duration;
 mod example;
 mod file;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Running, State, logs};
+use gobeacon_collectors::{Batch, CHANNEL_BATCHES, CHANNEL_OBSERVATIONS, Observation, Running, State, logs};
 use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -23,13 +23,14 @@ use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
 
+mod observed;
 mod signals;
 mod start;
 
 pub(crate) use signals::Signal;
 use signals::Signals;
 pub(crate) use start::AgentError;
-use start::{open_port, start_exporter, try_state_dir};
+use start::{open_port, start_exporter, start_observers, try_state_dir};
 
 /// How the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +58,14 @@ const WORKERS: usize = 2;
 
 /// Everything that can happen.
 enum Wake {
-    /// A collector read something.
+    /// Lines of a log were read.
     Batch(Batch),
-    /// All collectors have ended.
+    /// No collector reads logs any more.
     NoMoreBatches,
+    /// A collector saw something else.
+    Observed(Observation),
+    /// No collector looks at anything but logs any more.
+    NoMoreObservations,
     /// A build is silent for so long that it is over.
     Tick,
     /// Somebody asked for a page.
@@ -74,8 +79,9 @@ enum Wake {
 struct Agent {
     collectors: Vec<Running>,
     batches: mpsc::Receiver<Batch>,
-    /// False when all collectors have ended.
-    fed: bool,
+    observations: mpsc::Receiver<Observation>,
+    /// Which of the two channels still have a sender.
+    fed: Fed,
     asks: Option<mpsc::Receiver<Ask>>,
     signals: Signals,
     builds: Builds,
@@ -88,6 +94,17 @@ struct Agent {
     stopping: Option<Stopping>,
     /// The server of the port; ends when it is dropped.
     _server: JoinSet<()>,
+}
+
+/// Which channels collectors still send on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fed {
+    batches: bool,
+    observations: bool,
+}
+
+impl Fed {
+    const NOT: Self = Self { batches: false, observations: false };
 }
 
 /// When what must be done, once we were told to stop.
@@ -108,14 +125,18 @@ impl Agent {
         let (exporter, own) = start_exporter(config)?.unzip();
         // full-policy: the collectors stop reading, the files are the buffer
         let (sender, batches) = mpsc::channel(CHANNEL_BATCHES);
+        // full-policy: the collectors wait, what they look at stays where it is
+        let (observed, observations) = mpsc::channel(CHANNEL_OBSERVATIONS);
         if config.logs.include.is_empty() {
             tracing::warn!("no log is followed: name some with --logs, GOBEACON_LOGS or logs.include");
         }
-        let collectors = vec![logs::start(wiring::logs(config), sender)?];
+        let mut collectors = vec![logs::start(wiring::logs(config), sender)?];
+        collectors.extend(start_observers(config, &observed)?);
         Ok(Self {
             collectors,
             batches,
-            fed: true,
+            observations,
+            fed: Fed { batches: true, observations: true },
             asks,
             signals,
             builds: Builds::new(wiring::builds(config)),
@@ -137,9 +158,13 @@ impl Agent {
                 Wake::Ask(ask) => self.answer(ask),
                 Wake::Signal(signal) if self.stopping.is_some() => return Ok(Ended::AtOnce(signal)),
                 Wake::Signal(signal) => self.stop(signal),
-                Wake::NoMoreBatches if self.stopping.is_some() => break,
-                Wake::NoMoreBatches => self.starve(),
+                Wake::Observed(observation) => self.observe(observation),
+                Wake::NoMoreBatches => self.fed.batches = false,
+                Wake::NoMoreObservations => self.fed.observations = false,
                 Wake::Deadline => break,
+            }
+            if self.fed == Fed::NOT && self.stopping.is_some() {
+                break;
             }
         }
         Ok(self.finish().await)
@@ -156,7 +181,10 @@ impl Agent {
             Some(ask) = next(&mut self.asks) => Wake::Ask(ask),
             () = tokio::time::sleep_until(read_until), if self.stopping.is_some() => Wake::Deadline,
             () = tokio::time::sleep(tick) => Wake::Tick,
-            batch = self.batches.recv(), if self.fed => batch.map_or(Wake::NoMoreBatches, Wake::Batch),
+            seen = self.observations.recv(), if self.fed.observations => {
+                seen.map_or(Wake::NoMoreObservations, Wake::Observed)
+            }
+            batch = self.batches.recv(), if self.fed.batches => batch.map_or(Wake::NoMoreBatches, Wake::Batch),
         }
     }
 
@@ -225,20 +253,16 @@ impl Agent {
         for collector in &self.collectors {
             collector.stop(timeout / 4);
         }
-        if !self.fed {
-            self.stopping = Some(Stopping { read_until: now, export_until: now + timeout });
-        }
-    }
-
-    fn starve(&mut self) {
-        self.fed = false;
-        tracing::error!("all collectors have ended: nothing more is read");
     }
 
     /// Closes what is open, and exports until the deadline.
     async fn finish(mut self) -> Ended {
         self.batches.close();
+        self.observations.close();
         // what was read before the deadline counts: a channel full at most
+        while let Ok(observation) = self.observations.try_recv() {
+            self.observe(observation);
+        }
         while let Ok(batch) = self.batches.try_recv() {
             self.read(&batch);
         }

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gobeacon_collectors::logs;
+use gobeacon_collectors::{Places, logs};
 
 use crate::builds;
 use crate::config::{Compression, Config, Otlp, Protocol};
@@ -75,6 +75,49 @@ pub(crate) fn logs(config: &Config) -> logs::Settings {
     }
 }
 
+/// Which module caches are watched. A folder that is named wins over the environment, as the go command has it.
+pub(crate) fn modcache_places(config: &Config, env: impl Fn(&str) -> Option<String>) -> Places {
+    let first_of = |list: String| std::env::split_paths(&list).next().map(|first| first.join("pkg/mod"));
+    let ours = env("GOMODCACHE").map(PathBuf::from).or_else(|| first_of(env("GOPATH")?));
+    places(&config.modcache.dirs, config, ours, env)
+}
+
+/// Which build caches are watched.
+pub(crate) fn buildcache_places(config: &Config, env: impl Fn(&str) -> Option<String>) -> Places {
+    let ours = env("GOCACHE").or_else(|| Some(env("XDG_CACHE_HOME")? + "/go-build")).map(PathBuf::from);
+    places(&config.buildcache.dirs, config, ours, env)
+}
+
+/// Which folders of counters are read.
+pub(crate) fn counters_places(config: &Config, env: impl Fn(&str) -> Option<String>) -> Places {
+    let ours = env("XDG_CONFIG_HOME").map(|base| Path::new(&base).join("go/telemetry"));
+    places(&config.counters.dirs, config, ours, env)
+}
+
+/// Those that are named, the one that this process's own environment says, and those of homes.
+fn places(dirs: &[String], config: &Config, ours: Option<PathBuf>, env: impl Fn(&str) -> Option<String>) -> Places {
+    let mut places = Places { dirs: dirs.to_vec(), ..Places::default() };
+    if config.discovery.enabled {
+        let own_home = env("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        places.maybe = ours.filter(|dir| dir.is_absolute()).iter().map(|dir| literal(dir)).collect();
+        places.homes =
+            own_home.iter().map(|home| literal(home)).chain(config.discovery.homes.iter().cloned()).collect();
+    }
+    places
+}
+
+/// A path as the pattern that stands for it alone.
+fn literal(path: &Path) -> String {
+    let mut pattern = String::new();
+    for c in path.to_string_lossy().chars() {
+        match c {
+            '*' | '?' | '[' | ']' | '{' | '}' => pattern.extend(['[', c, ']']),
+            _ => pattern.push(c),
+        }
+    }
+    pattern
+}
+
 /// What to bind for `/metrics`; `None` opens no port. `:PORT` is every address, of IPv6 and IPv4 where the system
 /// does both on one socket.
 pub(crate) fn listen(config: &Config) -> Option<String> {
@@ -136,6 +179,26 @@ mod tests {
         assert_eq!(state_dir(&config, systemd), Path::new("/var/lib/a"));
         config.state_dir = Some("/srv/state".into());
         assert_eq!(state_dir(&config, systemd), Path::new("/srv/state"));
+    }
+
+    #[test]
+    fn caches_are_looked_for_in_the_environment_and_the_homes_unless_only_named_ones_are_wanted() {
+        let env = |name: &str| match name {
+            "HOME" => Some("/home/[me]".to_owned()),
+            "GOPATH" => Some("/go:/other".to_owned()),
+            "XDG_CACHE_HOME" => Some("/cache".to_owned()),
+            _ => None,
+        };
+        let mut config = Config::default();
+        config.modcache.dirs = vec!["/srv/*/mod".to_owned()];
+        let found = modcache_places(&config, env);
+        assert_eq!((found.dirs, found.maybe), (vec!["/srv/*/mod".to_owned()], vec!["/go/pkg/mod".to_owned()]));
+        assert_eq!(found.homes, ["/home/[[]me[]]", "/root", "/home/*"]);
+        assert_eq!(buildcache_places(&config, env).maybe, ["/cache/go-build"]);
+        assert_eq!(counters_places(&config, env).maybe, [String::new(); 0]);
+        config.discovery.enabled = false;
+        let named = Places { dirs: config.modcache.dirs.clone(), ..Places::default() };
+        assert_eq!(modcache_places(&config, env), named);
     }
 
     #[test]

@@ -10,11 +10,19 @@ use std::sync::Arc;
 
 use gobeacon_formats::{Event, LineCounts, Timestamp};
 
+pub mod action_graph;
+pub mod buildcache;
+pub mod counters;
 mod harness;
+pub mod integrity;
 pub mod logs;
+pub mod modcache;
 mod os;
+pub mod roots;
+mod stopping;
 
 pub use harness::{Collector, Health, HealthReading, Problem, Running, State, Stop};
+pub use roots::{Places, Root};
 
 /// Every collector, one row each: the closed set of the `collector` label.
 pub static COLLECTORS: &[&Collector] = &[&logs::COLLECTOR];
@@ -22,6 +30,25 @@ pub static COLLECTORS: &[&Collector] = &[&logs::COLLECTOR];
 /// How many batches the channel to the agent should hold: of log, at most 4 MiB in flight. When it is full the
 /// collectors stop reading; nothing is dropped.
 pub const CHANNEL_BATCHES: usize = 32;
+
+/// How many observations the channel to the agent should hold. When it is full the collectors wait: what they look at
+/// stays where it is.
+pub const CHANNEL_OBSERVATIONS: usize = 256;
+
+/// What a collector saw that is no line of a log: one variant a collector.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// Of a module cache.
+    ModCache(modcache::Report),
+    /// Of the hashes of modules.
+    Integrity(integrity::Report),
+    /// Of a build cache.
+    BuildCache(buildcache::Report),
+    /// Of Go's own counters.
+    Counters(counters::Report),
+    /// Of a graph of actions.
+    ActionGraph(action_graph::Report),
+}
 
 /// Where a batch comes from: one incarnation of one log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing else in the crate is conditional on the operating system.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -70,7 +71,72 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
         .any(|it| error.raw_os_error() == Some(it.raw_os_error()))
 }
 
+/// Where programs keep their settings below the home folder (os.UserConfigDir of Go).
+pub(crate) const CONFIG_FOLDER: &str =
+    if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+/// Where programs keep their caches below the home folder (os.UserCacheDir of Go).
+pub(crate) const CACHE_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+
+pub(crate) use inotify::Inotify;
 pub(crate) use system::{stat, stat_open};
+
+#[cfg(target_os = "linux")]
+mod inotify;
+#[cfg(not(target_os = "linux"))]
+#[path = "os/no_inotify.rs"]
+mod inotify;
+
+/// A directory that is watched, as the kernel numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Watch(i32);
+
+/// What is to be told of a directory. Nothing by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Kinds {
+    /// Names that come: files, directories, links.
+    pub(crate) created: bool,
+    /// Files whose content or length changes: one for each write.
+    pub(crate) modified: bool,
+    /// Files that were open for writing and are closed.
+    pub(crate) written: bool,
+    /// Files that were open for reading only and are closed.
+    pub(crate) read: bool,
+    /// Names that are renamed, out of the directory or into it.
+    pub(crate) moved: bool,
+    /// Names that are removed.
+    pub(crate) deleted: bool,
+    /// The directory itself is removed or renamed.
+    pub(crate) gone: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happened {
+    Created,
+    Modified,
+    Written,
+    Read,
+    MovedFrom,
+    MovedTo,
+    Deleted,
+    /// The watched directory was removed or renamed.
+    Gone,
+    /// The watch is no more: it was ended, or its directory or file system is gone.
+    Unwatched,
+    /// The queue was full, and some of what happened is not told.
+    Overflow,
+}
+
+/// One thing that happened in a watched directory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notice<'a> {
+    /// Of no meaning for an overflow.
+    pub(crate) watch: Watch,
+    /// The name within the directory; empty for what happened to the directory itself.
+    pub(crate) name: &'a OsStr,
+    pub(crate) happened: Happened,
+    pub(crate) is_dir: bool,
+}
 
 #[cfg(target_os = "linux")]
 mod system {

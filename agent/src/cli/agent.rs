@@ -29,6 +29,18 @@ pub(super) struct Agent {
     /// Logs to follow; may be given several times [env: GOBEACON_LOGS]
     #[arg(long, value_name = "GLOB")]
     logs: Vec<String>,
+    /// Module cache to watch (GOMODCACHE), besides those that are discovered; may be given several times
+    /// [env: GOBEACON_MODCACHE]
+    #[arg(long, value_name = "DIR")]
+    modcache: Vec<String>,
+    /// Build cache to watch (GOCACHE), besides those that are discovered; may be given several times
+    /// [env: GOBEACON_GOCACHE]
+    #[arg(long, value_name = "DIR")]
+    gocache: Vec<String>,
+    /// Folder of Go telemetry to read (go env GOTELEMETRYDIR), besides those that are discovered; may be given several
+    /// times [env: GOBEACON_GO_TELEMETRY]
+    #[arg(long, value_name = "DIR")]
+    go_telemetry: Vec<String>,
     /// Address of /metrics, /healthz and /readyz, or off [env: GOBEACON_LISTEN] [default: 127.0.0.1:9797]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -72,6 +84,9 @@ impl Agent {
         let one = |text: Option<String>| text.into_iter().collect::<Vec<_>>();
         let flags = [
             ("logs.include", "--logs", self.logs),
+            ("modcache.dirs", "--modcache", self.modcache),
+            ("buildcache.dirs", "--gocache", self.gocache),
+            ("counters.dirs", "--go-telemetry", self.go_telemetry),
             ("listen", "--listen", one(self.listen)),
             ("state_dir", "--state-dir", one(self.state_dir)),
             ("otlp.endpoint", "--otlp-endpoint", one(self.otlp_endpoint)),
@@ -93,6 +108,9 @@ mod tests {
         let agent = Agent {
             config: None,
             logs: vec!["x".to_owned()],
+            modcache: vec!["x".to_owned()],
+            gocache: vec!["x".to_owned()],
+            go_telemetry: vec!["x".to_owned()],
             listen: Some("x".to_owned()),
             state_dir: Some("x".to_owned()),
             otlp_endpoint: Some("x".to_owned()),

@@ -9,6 +9,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::caches::{BuildCache, Counters, Discovery, ModCache};
 use super::{Duration, Otlp, validate};
 
 /// The configuration of gobeacon.
@@ -37,6 +38,18 @@ pub(crate) struct Config {
     /// How builds are told from each other.
     #[garde(dive)]
     pub(crate) build: Build,
+    /// Where caches and counters are looked for.
+    #[garde(dive)]
+    pub(crate) discovery: Discovery,
+    /// Module caches.
+    #[garde(dive)]
+    pub(crate) modcache: ModCache,
+    /// Build caches.
+    #[garde(dive)]
+    pub(crate) buildcache: BuildCache,
+    /// Go's own counters.
+    #[garde(dive)]
+    pub(crate) counters: Counters,
     /// Where traces and log events go, and how. What is unset here is taken from the standard `OTEL_EXPORTER_OTLP_*`
     /// variables, and then from the default.
     #[garde(dive)]
@@ -61,6 +74,10 @@ impl Default for Config {
             shutdown_timeout: Duration::seconds(10),
             logs: Logs::default(),
             build: Build::default(),
+            discovery: Discovery::default(),
+            modcache: ModCache::default(),
+            buildcache: BuildCache::default(),
+            counters: Counters::default(),
             otlp: Otlp::default(),
             self_telemetry: false,
             host: Host::default(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration as StdDuration;
 
+use gobeacon_collectors::{Places, roots};
+
 use super::Duration;
 
 const SECOND: StdDuration = StdDuration::from_secs(1);
@@ -46,6 +48,12 @@ pub(super) fn level(text: &str, (): &()) -> Checked {
         Ok(_) if !text.trim().is_empty() => Ok(()),
         Ok(_) | Err(_) => wrong("write off, error, warn, info, debug or trace"),
     }
+}
+
+/// Patterns of folders.
+pub(super) fn patterns(patterns: &[String], (): &()) -> Checked {
+    let places = Places { dirs: patterns.to_vec(), ..Places::default() };
+    roots::check(&places).or_else(|why| wrong(&why))
 }
 
 fn wrong(what_to_do: &str) -> Checked {

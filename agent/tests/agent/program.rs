@@ -25,12 +25,14 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>
     }
 }
 
-/// `gobeacon agent` with these arguments, and nothing of the environment that speaks to it.
+/// `gobeacon agent` with these arguments, with nothing of the environment that speaks to it and of the homes.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gobeacon"));
     command.arg("agent").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
     std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
+    // what this machine's homes hold is no part of a test
+    command.env("GOBEACON_DISCOVERY_ENABLED", "false");
     command.envs(variables.iter().copied());
     command
 }

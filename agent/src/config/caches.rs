@@ -1,0 +1,62 @@
+//! The keys of what is watched besides logs: caches, counters and graphs.
+//!
+//! The doc comments of the keys are the reference page, as in `keys`.
+
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::validate;
+
+/// Where caches and counters are looked for, besides those that are named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Discovery {
+    /// Whether the caches and counters of homes are looked for at all. Without, only what is named is watched.
+    #[garde(skip)]
+    pub(crate) enabled: bool,
+    /// Patterns of home folders. Their `go env -w` files and Go's defaults say where their caches and counters are.
+    /// The agent's own home and environment are looked at too. In a container the homes of the node are where they are
+    /// mounted, such as `/host/home/*`.
+    #[garde(custom(validate::patterns))]
+    pub(crate) homes: Vec<String>,
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        Self { enabled: true, homes: ["/root", "/home/*"].map(str::to_owned).to_vec() }
+    }
+}
+
+/// Module caches, where downloads are seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ModCache {
+    /// Module caches (GOMODCACHE) to watch, besides those that are discovered. Patterns may stand for several:
+    /// `/srv/runners/*/go/pkg/mod`. One that is not there yet is watched when it comes.
+    #[garde(custom(validate::patterns))]
+    #[schemars(extend("x-env" = "GOBEACON_MODCACHE", "x-flag" = "--modcache"))]
+    pub(crate) dirs: Vec<String>,
+}
+
+/// Build caches, where hits and puts are seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BuildCache {
+    /// Build caches (GOCACHE) to watch, besides those that are discovered. Patterns may stand for several. One that is
+    /// not there yet is watched when it comes.
+    #[garde(custom(validate::patterns))]
+    #[schemars(extend("x-env" = "GOBEACON_GOCACHE", "x-flag" = "--gocache"))]
+    pub(crate) dirs: Vec<String>,
+}
+
+/// Go's own counters, where exact hits, misses and invocations of tools are read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Counters {
+    /// Folders of Go telemetry (`go env GOTELEMETRYDIR`) to read, besides those that are discovered. Patterns may stand
+    /// for several.
+    #[garde(custom(validate::patterns))]
+    #[schemars(extend("x-env" = "GOBEACON_GO_TELEMETRY", "x-flag" = "--go-telemetry"))]
+    pub(crate) dirs: Vec<String>,
+}

@@ -1,0 +1,20 @@
+//! What collectors saw besides logs: to the metrics, and to what makes spans and log events of it.
+//!
+//! Invariant: one arm for each collector; what it means is said in the rooms, not here.
+
+use gobeacon_collectors::Observation;
+
+use super::Agent;
+
+impl Agent {
+    /// Takes in what a collector saw.
+    pub(super) fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::ModCache(_)
+            | Observation::Integrity(_)
+            | Observation::BuildCache(_)
+            | Observation::Counters(_)
+            | Observation::ActionGraph(_) => {}
+        }
+    }
+}
