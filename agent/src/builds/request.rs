@@ -4,6 +4,7 @@
 //! `/tile/`, also through a proxy under `/sumdb/`), and web sites for where a module lives (`?go-get=1`).
 //! Sources: `go help goproxy`, golang.org/x/mod/sumdb, cmd/go/internal/vcs.
 
+use gobeacon_formats::module_path::unescape;
 use gobeacon_formats::{FailureClass, HttpAnswer};
 
 /// The module by which the go command downloads toolchains.
@@ -93,15 +94,15 @@ fn asked<'a>(host: &str, path: &'a str, query: &str) -> (Asked, &'a str) {
         let (version, extension) = file.rsplit_once('.').unwrap_or((file, ""));
         let asked = match extension {
             "zip" | "info" | "mod" => {
-                Asked::Version { module: unescaped(module), version: unescaped(version), zip: extension == "zip" }
+                Asked::Version { module: unescape(module), version: unescape(version), zip: extension == "zip" }
             }
-            _ => Asked::Versions { module: unescaped(module) },
+            _ => Asked::Versions { module: unescape(module) },
         };
         return (asked, prefix);
     }
     if let Some(in_front) = path.strip_suffix("/@latest") {
         let (prefix, module) = module_at_end(in_front);
-        return (Asked::Versions { module: unescaped(module) }, prefix);
+        return (Asked::Versions { module: unescape(module) }, prefix);
     }
     let lookup = path.strip_prefix("lookup/").or_else(|| path.split_once("/lookup/").map(|(_, about)| about));
     if lookup.is_some_and(|about| about.contains('@')) {
@@ -115,7 +116,7 @@ fn asked<'a>(host: &str, path: &'a str, query: &str) -> (Asked, &'a str) {
 
 fn sumdb(about: &str) -> Asked {
     match about.strip_prefix("lookup/").and_then(|lookup| lookup.rsplit_once('@')) {
-        Some((module, version)) => Asked::Lookup { module: unescaped(module), version: unescaped(version) },
+        Some((module, version)) => Asked::Lookup { module: unescape(module), version: unescape(version) },
         None => Asked::Sumdb { optional: about == "supported" },
     }
 }
@@ -130,23 +131,6 @@ fn module_at_end(path: &str) -> (&str, &str) {
         begin += element.len() + 1;
     }
     ("", path)
-}
-
-/// Undoes the escaping of upper case in paths of proxies: `!x` is `X`.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut upper = false;
-    for c in text.chars() {
-        match c {
-            '!' => upper = true,
-            _ if upper => {
-                plain.push(c.to_ascii_uppercase());
-                upper = false;
-            }
-            _ => plain.push(c),
-        }
-    }
-    plain
 }
 
 /// Undoes percent-encoding; what is none stays.

@@ -12,6 +12,7 @@ mod framing;
 mod json;
 mod line;
 mod lines;
+pub mod module_path;
 mod parser;
 mod text;
 pub mod time;

@@ -6,6 +6,7 @@
 use super::bytes::{float, has, is_import_path, is_version, module_version, rsplit_once, split_once, text, word};
 use super::classify;
 use super::message::{Peeled, first_line};
+use crate::module_path::unescape;
 use crate::{Failure, FailureClass};
 
 /// Fills in what the text of a failure names.
@@ -311,21 +312,6 @@ fn module_of_cache_path(failure: &mut Failure) {
     }
     failure.module = Some(unescape(module));
     failure.version = Some(unescape(version));
-}
-
-/// module.UnescapePath: `!x` is `X`.
-fn unescape(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut upper = false;
-    for c in path.chars() {
-        if c == '!' {
-            upper = true;
-            continue;
-        }
-        out.push(if upper { c.to_ascii_uppercase() } else { c });
-        upper = false;
-    }
-    out
 }
 
 /// The first `M@V` of the text.
