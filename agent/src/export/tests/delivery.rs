@@ -180,6 +180,8 @@ async fn a_connection_that_the_backend_closes_is_made_anew() {
         let exporter = exporter(protocol, &receiver);
         exporter.offer(spans(1));
         receiver.wait_for_spans(1);
+        // the answer has come back too: what nobody acknowledged is rightly sent again
+        until(|| exporter.report().traces.delivered == 1).await;
         let address = receiver.address();
         drop(receiver);
 
