@@ -134,6 +134,9 @@ impl Package {
     }
 }
 
+/// So few slots are looked through one by one: go test runs about as many packages at a time.
+const FEW: usize = 8;
+
 /// All packages of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
@@ -222,6 +225,10 @@ impl Packages {
     fn slot(&self, name: &str) -> Option<usize> {
         match self.slots.get(self.last) {
             Some(Some(package)) if &*package.name == name => Some(self.last),
+            // comparing a few names is quicker than hashing one
+            _ if self.slots.len() <= FEW => {
+                self.slots.iter().position(|slot| slot.as_ref().is_some_and(|package| &*package.name == name))
+            }
             _ => self.index.get(name).copied(),
         }
     }

@@ -118,7 +118,7 @@ pub(crate) fn of_test(line: &str) -> Option<Told<'_>> {
         }
         return is_position(text).then_some(Told::Position(text));
     }
-    line.contains("panic: ").then_some(Told::MaybeCrash)
+    memmem::find(line.as_bytes(), b"panic: ").map(|_| Told::MaybeCrash)
 }
 
 /// What a line tells that test2json lays to no test.
@@ -154,7 +154,7 @@ pub(crate) fn of_package<'a>(line: &'a str, package: &str) -> Option<Told<'a>> {
     if line.starts_with("Benchmark") {
         return benchmark(line).map(Told::Benchmark);
     }
-    line.contains("panic: ").then_some(Told::MaybeCrash)
+    memmem::find(line.as_bytes(), b"panic: ").map(|_| Told::MaybeCrash)
 }
 
 fn of_any(line: &str) -> Option<Told<'_>> {

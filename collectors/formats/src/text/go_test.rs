@@ -14,7 +14,7 @@ mod forms;
 mod results;
 mod verdict;
 
-use self::forms::{crash_text, no_tests_line, package_line};
+use self::forms::{PackageLine, crash_text, no_tests_line, package_line};
 use self::verdict::{Case, Crash, Ended, Log, emit_crash, give_out, last_failed, test_failure};
 use super::at::At;
 use super::bytes::{bounded_text, has, hash, is_import_path, text, word};
@@ -94,13 +94,15 @@ impl TestRun {
     /// Reads a line.
     pub(super) fn line(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
         let bytes = line.text;
+        if let Some(b'o' | b'F' | b'?') = bytes.first()
+            && let Some(found) = package_line(bytes)
+        {
+            self.package_line(line, &found, seen, out);
+            return Took::Yes;
+        }
         let took = match bytes.first() {
             Some(b'=') => self.control(line, seen, out),
             Some(b'-' | b' ') => self.result(line, seen, out),
-            Some(b'o' | b'F' | b'?') if package_line(bytes).is_some() => {
-                self.package_line(line, seen, out);
-                return Took::Yes;
-            }
             Some(b'\t') => self.tabbed(line, seen, out),
             Some(b'B') => self.benchmark(line, out),
             Some(b'p' | b'f' | b's' | b'S' | b'u' | b'*' | b'W' | b'e' | b'P' | b'F' | b'c' | b't') => {
@@ -287,8 +289,7 @@ impl TestRun {
     }
 
     /// `ok`, `FAIL`, `?` with a package.
-    fn package_line(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) {
-        let Some(found) = package_line(line.text) else { return };
+    fn package_line(&mut self, line: &Line<'_>, found: &PackageLine<'_>, seen: &mut Seen, out: &mut Vec<Event>) {
         let name = text(found.package);
         let at = At::of(line);
         match found.status {

@@ -76,7 +76,7 @@ pub(super) fn package_line(bytes: &[u8]) -> Option<PackageLine<'_>> {
     } else {
         (PackageStatus::NoTestFiles, bytes.strip_prefix(b"?   \t")?)
     };
-    let end = rest.iter().position(|b| matches!(b, b'\t' | b' ')).unwrap_or(rest.len());
+    let end = memchr::memchr2(b'\t', b' ', rest).unwrap_or(rest.len());
     let (package, behind) = (rest.get(..end)?, rest.get(end..)?);
     // a directory that cannot be loaded is named as it was on the command line
     if !is_import_path(package)
@@ -104,6 +104,8 @@ pub(super) fn package_line(bytes: &[u8]) -> Option<PackageLine<'_>> {
 
 /// `coverage: 66.7% of statements`.
 pub(super) fn coverage(bytes: &[u8]) -> Option<f64> {
+    // most lines have none: nothing of this length is one
+    (bytes.len() > b"coverage: % of statements".len()).then_some(())?;
     let (_, rest) = split_once(bytes, b"coverage: ")?;
     let (percent, _) = split_once(rest, b"% of statements")?;
     float(percent)
