@@ -6,6 +6,7 @@
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
 mod agent;
+mod cache;
 mod completions;
 mod config;
 mod explain;
@@ -31,6 +32,7 @@ const COMMANDS: &[Row] = &[
     row::<explain::Explain>(),
     row::<parse::Parse>(),
     row::<replay::Replay>(),
+    cache::ROW,
     row::<config::ConfigCommand>(),
     row::<completions::Completions>(),
     row::<man::Man>(),
@@ -43,6 +45,7 @@ Examples:
   gobeacon run -- go test ./...                   where the time went, and why it failed
   gobeacon explain build.log                      what failed, where, why, and what to do
   gobeacon replay build.log                       the build as a waterfall of spans
+  gobeacon cache stat                             what is in the module and build caches, how large, how old
   gobeacon parse --format json build.log          what the log says, one event a line
   gobeacon agent --logs '/var/log/pods/*/*/*.log' --otlp-endpoint http://localhost:4317
                                                   follow logs into metrics, traces and log events
@@ -55,6 +58,8 @@ pub(crate) enum Exit {
     Ok,
     /// 1: it ran, and found a failure or could not do a part of its work. The reason has been said.
     Failed,
+    /// 2: it could not find out what it was asked. The reason has been said.
+    CouldNotTell,
     /// 128 + n: signal n ended it at once.
     Killed(u8),
     /// That of the command that was run.
@@ -89,10 +94,12 @@ const fn row<S: Subcommand>() -> Row {
 
 /// Reads the arguments, runs the command, says what went wrong, and gives the exit code.
 pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let ended = command().try_get_matches_from(arguments).map_err(Error::from).and_then(|matches| dispatch(&matches));
+    let ended =
+        command().try_get_matches_from(arguments).map_err(Error::from).and_then(|matches| dispatch(COMMANDS, &matches));
     match ended {
         Ok(Exit::Ok) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::CouldNotTell) => ExitCode::from(2),
         Ok(Exit::Killed(code)) => ExitCode::from(code),
         Ok(Exit::Code(code)) => ExitCode::from(code),
         Err(error) => error.report(),
@@ -124,9 +131,10 @@ fn after_help() -> String {
     format!("{EXAMPLES}\nExit status:\n{}", codes.text(false))
 }
 
-fn dispatch(matches: &ArgMatches) -> Result<Exit, Error> {
+/// Runs the command of the table that the arguments name.
+fn dispatch(commands: &[Row], matches: &ArgMatches) -> Result<Exit, Error> {
     let found = matches.subcommand().and_then(|(name, matches)| {
-        let row = COMMANDS.iter().find(|row| row.name == name)?;
+        let row = commands.iter().find(|row| row.name == name)?;
         Some((row.run)(matches))
     });
     found.unwrap_or(Ok(Exit::Failed))

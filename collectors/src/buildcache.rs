@@ -10,6 +10,8 @@ use gobeacon_formats::Timestamp;
 
 use crate::{Collector, Places, Root};
 
+pub mod inventory;
+
 /// The row of this collector.
 pub static COLLECTOR: Collector = Collector { name: "buildcache", reads: "build caches (GOCACHE)" };
 

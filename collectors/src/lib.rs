@@ -15,6 +15,7 @@ pub mod buildcache;
 pub mod counters;
 mod harness;
 pub mod integrity;
+pub mod inventory;
 pub mod logs;
 pub mod modcache;
 mod os;

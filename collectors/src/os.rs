@@ -6,12 +6,15 @@
 //! Invariant: nothing else in the crate is conditional on the operating system.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use gobeacon_formats::Timestamp;
 use rustix::fs::{Mode, OFlags};
+
+use crate::inventory::Space;
 
 /// What a file is, whatever its name. The same inode number with another birth time is another file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +62,31 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
+/// When the content of a file changed last.
+pub(crate) fn modified(metadata: &Metadata) -> Timestamp {
+    metadata.modified().map_or(Timestamp::from_nanos(0), timestamp)
+}
+
+/// When a file was read last, as far as the file system notes that.
+pub(crate) fn read_at_time(metadata: &Metadata) -> Option<Timestamp> {
+    metadata.accessed().ok().map(timestamp)
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// How much room there is on the file system of a path.
+pub(crate) fn space(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        notes_reads: !found.f_flag.intersects(NOTES_NO_READS),
+    })
+}
+
 /// How many files this process may have open; `None` when there is no limit.
 pub(crate) fn most_open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -78,6 +106,7 @@ pub(crate) const CONFIG_FOLDER: &str =
 pub(crate) const CACHE_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
 
 pub(crate) use inotify::Inotify;
+use system::NOTES_NO_READS;
 pub(crate) use system::{stat, stat_open};
 
 #[cfg(target_os = "linux")]
@@ -141,7 +170,10 @@ pub(crate) struct Notice<'a> {
 #[cfg(target_os = "linux")]
 mod system {
     use super::{File, Key, Kind, Path, Stat, Timestamp, io};
-    use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp, statx};
+    use rustix::fs::{AtFlags, CWD, FileType, StatVfsMountFlags, Statx, StatxFlags, StatxTimestamp, statx};
+
+    /// noatime.
+    pub(super) const NOTES_NO_READS: StatVfsMountFlags = StatVfsMountFlags::NOATIME;
 
     const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 
@@ -183,9 +215,13 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::{File, Key, Kind, Path, Stat, Timestamp, io};
+    use rustix::fs::StatVfsMountFlags;
     use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
     use std::time::SystemTime;
+
+    /// statvfs does not say it here.
+    pub(super) const NOTES_NO_READS: StatVfsMountFlags = StatVfsMountFlags::empty();
 
     /// Follows symbolic links.
     pub(crate) fn stat(path: &Path) -> io::Result<Stat> {

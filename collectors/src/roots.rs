@@ -58,7 +58,7 @@ pub struct Places {
 }
 
 /// A folder that is there, or a configured one that cannot be used.
-pub(crate) type Found = Result<Arc<Root>, (PathBuf, io::Error)>;
+pub type Found = Result<Arc<Root>, (PathBuf, io::Error)>;
 
 /// Checks patterns without looking for anything.
 ///
@@ -67,6 +67,16 @@ pub(crate) type Found = Result<Arc<Root>, (PathBuf, io::Error)>;
 pub fn check(places: &Places) -> Result<(), String> {
     let patterns = places.dirs.iter().chain(&places.maybe).chain(&places.homes);
     patterns.map(|it| Glob::new(it).map_err(|error| error.to_string())).try_for_each(|it| it.map(drop))
+}
+
+/// The module caches that are there now, by path; and what is named and cannot be used, with its reason.
+pub fn module_caches(places: &Places) -> Vec<Found> {
+    find(Wanted::ModuleCache, places)
+}
+
+/// The build caches that are there now, by path; and what is named and cannot be used, with its reason.
+pub fn build_caches(places: &Places) -> Vec<Found> {
+    find(Wanted::BuildCache, places)
 }
 
 /// What is there now, by path; and what is configured by name and cannot be used. What a home merely might have is

@@ -5,6 +5,7 @@
 //! over. What it holds for a stream is bounded, whatever the stream says.
 
 pub mod action_graph;
+pub mod cache_entry;
 mod dialects;
 pub mod event;
 pub mod failure;
