@@ -4,17 +4,21 @@
 //!
 //! Invariant: only `prune` changes anything in a cache, and only when it is told to.
 
+mod diff;
+mod entries;
+mod manifest;
 mod progress;
 mod stat;
 mod table;
 mod which;
 
 use clap::ArgMatches;
+use gobeacon_formats::Timestamp;
 
 use super::{Error, Exit, Row, Subcommand, dispatch, output, reading, row, style};
 
 /// The commands, in the order of the help.
-const COMMANDS: &[Row] = &[row::<stat::Stat>()];
+const COMMANDS: &[Row] = &[row::<stat::Stat>(), row::<manifest::Manifest>(), row::<diff::Diff>()];
 
 /// The row in the table of all commands.
 pub(super) const ROW: Row = Row { name: "cache", define, run };
@@ -27,4 +31,9 @@ fn define(command: clap::Command) -> clap::Command {
 
 fn run(matches: &ArgMatches) -> Result<Exit, Error> {
     dispatch(COMMANDS, matches)
+}
+
+/// Times in JSON are RFC 3339.
+fn time(timestamp: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_nanosecond(timestamp.as_nanos().into()).ok().map(|it| it.to_string())
 }

@@ -69,8 +69,3 @@ impl Subcommand for Stat {
         Ok(if is_all_seen { Exit::Ok } else { Exit::Failed })
     }
 }
-
-/// Times in JSON are RFC 3339.
-fn time(timestamp: gobeacon_formats::Timestamp) -> Option<String> {
-    jiff::Timestamp::from_nanosecond(timestamp.as_nanos().into()).ok().map(|it| it.to_string())
-}

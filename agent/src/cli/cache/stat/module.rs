@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::progress::Progress;
 use super::super::style::{NAME, PLAIN, Page};
 use super::super::table::{self, Table, bytes, thousands};
-use super::time;
+use super::super::time;
 
 /// How many modules stand in the tables.
 const MOST_SHOWN: usize = 10;
