@@ -17,6 +17,7 @@ use crate::builds::summary::{BuildOutcome, BuildSummary};
 use crate::export;
 
 mod catalogue;
+mod counters;
 mod families;
 mod hosts;
 mod openmetrics;

@@ -7,10 +7,13 @@
 //!
 //! Invariant: reasons are closed enums, so that each label is there from the start as 0.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use crate::os;
 
 /// One row of the table of collectors.
 #[derive(Debug)]
@@ -30,6 +33,10 @@ pub enum State {
     Running,
     /// Works, but notices changes only by looking again: the kernel gives no, or not all, hints.
     Polling,
+    /// Looks, and what it reads is switched off: `go telemetry off`.
+    SwitchedOff,
+    /// Looks, and nothing that it reads is there.
+    NotAvailable,
     /// Ended because it was told to, or because nobody receives what it sends.
     Stopped,
     /// Ended by a panic.
@@ -38,7 +45,15 @@ pub enum State {
 
 impl State {
     /// All states, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Polling, Self::Stopped, Self::Crashed];
+    pub const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Running,
+        Self::Polling,
+        Self::SwitchedOff,
+        Self::NotAvailable,
+        Self::Stopped,
+        Self::Crashed,
+    ];
 
     /// The value of the `reason` label.
     pub const fn name(self) -> &'static str {
@@ -46,6 +61,8 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Polling => "polling",
+            Self::SwitchedOff => "switched_off",
+            Self::NotAvailable => "not_available",
             Self::Stopped => "stopped",
             Self::Crashed => "crashed",
         }
@@ -55,7 +72,7 @@ impl State {
     pub const fn is_up(self) -> bool {
         match self {
             Self::Running | Self::Polling => true,
-            Self::Starting | Self::Stopped | Self::Crashed => false,
+            Self::Starting | Self::SwitchedOff | Self::NotAvailable | Self::Stopped | Self::Crashed => false,
         }
     }
 }
@@ -76,12 +93,35 @@ pub enum Problem {
     WatchFailed,
     /// Any other error of the operating system.
     Io,
+    /// A file that is not what its name says, or contradicts itself.
+    Malformed,
 }
 
 impl Problem {
     /// All problems, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::PermissionDenied, Self::NotFound, Self::TooManyOpenFiles, Self::WatchLimit, Self::WatchFailed, Self::Io];
+    pub const ALL: [Self; 7] = [
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::TooManyOpenFiles,
+        Self::WatchLimit,
+        Self::WatchFailed,
+        Self::Io,
+        Self::Malformed,
+    ];
+
+    /// Which one an error of the operating system is.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        if os::is_out_of_descriptors(error) {
+            return Self::TooManyOpenFiles;
+        }
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::StaleNetworkFileHandle => {
+                Self::NotFound
+            }
+            _ => Self::Io,
+        }
+    }
 
     /// The value of the `reason` label.
     pub const fn name(self) -> &'static str {
@@ -92,6 +132,7 @@ impl Problem {
             Self::WatchLimit => "watch_limit",
             Self::WatchFailed => "watch_failed",
             Self::Io => "io",
+            Self::Malformed => "malformed",
         }
     }
 }
@@ -232,7 +273,7 @@ pub(crate) fn spawn(
     collector: &'static Collector,
     stop: Arc<dyn Stop>,
     run: impl FnOnce(&Health) + Send + 'static,
-) -> std::io::Result<Running> {
+) -> io::Result<Running> {
     let health = Arc::new(Health::default());
     let theirs = Arc::clone(&health);
     let thread = std::thread::Builder::new().name(collector.name.to_owned()).spawn(move || {

@@ -8,7 +8,9 @@
 
 use std::sync::LazyLock;
 
+use gobeacon_collectors::counters::FolderState;
 use gobeacon_collectors::{COLLECTORS, State};
+use gobeacon_formats::counters::Tool;
 use gobeacon_formats::{EventKind, FAILURES, FailureClass};
 
 use super::hosts;
@@ -37,6 +39,12 @@ pub(super) enum Id {
     TestPackagesCached,
     TestDuration,
     ToolchainDownloads,
+    CacheLookups,
+    CacheHits,
+    StdlibRecompiled,
+    ToolInvocations,
+    SubcommandInvocations,
+    TelemetryFolders,
     BuildInfo,
     CollectorUp,
     CollectorErrors,
@@ -170,6 +178,7 @@ const TEST_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 
 const LATENCY_SECONDS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 const SUBCOMMAND: Label = Label { name: "subcommand", values: Values::Closed(subcommands) };
+const TOOL: Label = Label { name: "tool", values: Values::Closed(tools) };
 const REPOSITORY: Label = Label { name: "repository", values: Values::Closed(|| vec![UNKNOWN_REPOSITORY]) };
 const CLASS: Label = Label { name: "class", values: Values::Closed(classes) };
 /// All classes beside a host: what hosts there are is not known at the start.
@@ -181,6 +190,14 @@ const EXPORTER: Label = Label { name: "exporter", values: Values::Closed(|| EXPO
 
 fn collectors() -> Vec<&'static str> {
     COLLECTORS.iter().map(|collector| collector.name).collect()
+}
+
+fn folder_states() -> Vec<&'static str> {
+    FolderState::ALL.iter().map(|state| state.name()).collect()
+}
+
+fn tools() -> Vec<&'static str> {
+    Tool::ALL.iter().map(|tool| tool.name()).collect()
 }
 
 fn states() -> Vec<&'static str> {
@@ -238,7 +255,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 34] = [
+pub(super) static CATALOGUE: [Row; 40] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -361,6 +378,59 @@ pub(super) static CATALOGUE: [Row; 34] = [
         "gobuild_toolchain_downloads_total",
         &[],
         "Go toolchains that a go command downloaded.",
+    ),
+    Row {
+        at_start: AtStart::These(|| vec![vec!["action_graph"]]),
+        ..counter(
+            Id::CacheLookups,
+            "gobuild_cache_lookups_total",
+            &[Label { name: "source", values: Values::Closed(|| vec!["counters", "action_graph", "cacheprog"]) }],
+            "Actions that were looked up in the build cache. The sources tell of the same builds: never add them up.",
+        )
+    },
+    Row {
+        at_start: AtStart::These(|| vec![vec!["action_graph"]]),
+        ..counter(
+            Id::CacheHits,
+            "gobuild_cache_hits_total",
+            &[Label { name: "source", values: Values::Closed(|| vec!["counters", "action_graph", "cacheprog"]) }],
+            "Lookups in the build cache that found what they wanted.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..counter(
+            Id::StdlibRecompiled,
+            "gobuild_stdlib_recompiled_commands_total",
+            &[],
+            "Go commands that did not find some package of the standard library in the build cache.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..counter(
+            Id::ToolInvocations,
+            "gobuild_tool_invocations_total",
+            &[TOOL],
+            "Runs of the tools of a Go distribution as they count themselves, questions for their version among them.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..counter(
+            Id::SubcommandInvocations,
+            "gobuild_subcommand_invocations_total",
+            &[SUBCOMMAND],
+            "Go commands as they count themselves when they begin, whether a log shows them or not.",
+        )
+    },
+    row(
+        Id::TelemetryFolders,
+        "gobeacon_telemetry_folders",
+        Kind::Gauge,
+        Unit::None,
+        &[Label { name: "state", values: Values::Closed(folder_states) }],
+        "Folders of Go's own counters; there are numbers of them only while some are counting.",
     ),
     row(
         Id::BuildInfo,

@@ -10,10 +10,10 @@ impl Agent {
     /// Takes in what a collector saw.
     pub(super) fn observe(&mut self, observation: Observation) {
         match observation {
+            Observation::Counters(report) => self.metrics.counters(&report),
             Observation::ModCache(_)
             | Observation::Integrity(_)
             | Observation::BuildCache(_)
-            | Observation::Counters(_)
             | Observation::ActionGraph(_) => {}
         }
     }

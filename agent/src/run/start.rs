@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, logs};
+use gobeacon_collectors::{Observation, Running, counters, logs};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -62,10 +62,12 @@ pub(super) async fn open_port(
 
 /// Starts all that is not about logs. One that cannot be started is no reason not to start the others.
 pub(super) fn start_observers(
-    _config: &Config,
-    _observed: &mpsc::Sender<Observation>,
+    config: &Config,
+    observed: &mpsc::Sender<Observation>,
 ) -> Result<Vec<Running>, AgentError> {
-    Ok(Vec::new())
+    let env = |name: &str| std::env::var(name).ok();
+    let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
+    Ok(vec![counters::start(counters, observed.clone())?])
 }
 
 /// Tries out the folder for what must be remembered, where one is set: nothing is kept there so far, so one that

@@ -6,6 +6,7 @@
 
 pub mod action_graph;
 pub mod cache_entry;
+pub mod counters;
 mod dialects;
 pub mod event;
 pub mod failure;

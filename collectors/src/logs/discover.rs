@@ -323,7 +323,7 @@ impl Follower<'_> {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.complain(Some(path), problem_of(error));
+        self.complain(Some(path), Problem::of(error));
     }
 }
 
@@ -331,17 +331,4 @@ impl Follower<'_> {
 enum Which {
     Hinted,
     Pass,
-}
-
-/// Which of the counted problems an error of the file system is.
-pub(crate) fn problem_of(error: &io::Error) -> Problem {
-    if os::is_out_of_descriptors(error) {
-        Problem::TooManyOpenFiles
-    } else if error.kind() == io::ErrorKind::PermissionDenied {
-        Problem::PermissionDenied
-    } else if is_absent(error) || error.kind() == io::ErrorKind::StaleNetworkFileHandle {
-        Problem::NotFound
-    } else {
-        Problem::Io
-    }
 }

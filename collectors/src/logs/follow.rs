@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Settings;
-use super::discover::problem_of;
 use super::file::{self, File, Turn};
 use super::files::Files;
 use super::glob::Patterns;
@@ -201,7 +200,7 @@ impl<'a> Follower<'a> {
             Some(Ok(turn)) => turn,
             Some(Err(error)) => {
                 let path = self.files.get(key).map(|it| it.path().to_owned());
-                self.complain(path.as_deref(), problem_of(&error));
+                self.complain(path.as_deref(), Problem::of(&error));
                 return self.files.close(key);
             }
         };
@@ -236,7 +235,7 @@ impl<'a> Follower<'a> {
             return false;
         }
         let Err(error) = self.files.open(key) else { return true };
-        let problem = problem_of(&error);
+        let problem = Problem::of(&error);
         if problem == Problem::TooManyOpenFiles && self.make_room() && self.files.open(key).is_ok() {
             return true;
         }
@@ -346,7 +345,7 @@ impl<'a> Follower<'a> {
                 tracing::warn!("not all directories are watched: changes are found by looking again and again")
             }
             State::Running => tracing::info!(files = self.files.len(), "logs are followed"),
-            State::Starting | State::Stopped | State::Crashed => {}
+            State::Starting | State::SwitchedOff | State::NotAvailable | State::Stopped | State::Crashed => {}
         }
         self.state = state;
         self.health.set_state(state);
