@@ -3,6 +3,7 @@
 //! Arguments, then a command, then an exit code; the rest is in the rooms below.
 
 mod admin;
+mod buildcache;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "offsets to begin again from are for the checkpoints, which come later")

@@ -16,6 +16,7 @@ use crate::builds::ids;
 use crate::builds::summary::{BuildOutcome, BuildSummary};
 use crate::export;
 
+mod buildcache;
 mod catalogue;
 mod counters;
 mod families;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::admin::Ask;
+use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
 use crate::config::Config;
 use crate::export::{Exporter, Left};
@@ -85,6 +86,7 @@ struct Agent {
     asks: Option<mpsc::Receiver<Ask>>,
     signals: Signals,
     builds: Builds,
+    build_caches: BuildCaches,
     outcomes: Vec<Outcome>,
     metrics: Metrics,
     exporter: Option<Exporter>,
@@ -140,6 +142,7 @@ impl Agent {
             asks,
             signals,
             builds: Builds::new(wiring::builds(config)),
+            build_caches: BuildCaches::new(wiring::builds(config).host_name),
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,
             exporter,

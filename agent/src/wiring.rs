@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gobeacon_collectors::{Places, logs};
+use gobeacon_collectors::{Places, buildcache, logs};
 
 use crate::builds;
 use crate::config::{Compression, Config, Otlp, Protocol};
@@ -86,6 +86,17 @@ pub(crate) fn modcache_places(config: &Config, env: impl Fn(&str) -> Option<Stri
 pub(crate) fn buildcache_places(config: &Config, env: impl Fn(&str) -> Option<String>) -> Places {
     let ours = env("GOCACHE").or_else(|| Some(env("XDG_CACHE_HOME")? + "/go-build")).map(PathBuf::from);
     places(&config.buildcache.dirs, config, ours, env)
+}
+
+/// How build caches are watched, and which.
+pub(crate) fn buildcache(config: &Config, env: impl Fn(&str) -> Option<String>) -> buildcache::Settings {
+    buildcache::Settings {
+        places: buildcache_places(config, env),
+        watch: config.buildcache.watch,
+        find_interval: config.buildcache.find_interval.into(),
+        inventory_interval: config.buildcache.inventory_interval.into(),
+        restore_quiet: config.buildcache.restore_quiet.into(),
+    }
 }
 
 /// Which folders of counters are read.
@@ -170,6 +181,9 @@ mod tests {
         assert_eq!(settings.max_open_builds, default.max_open_builds);
         assert_eq!(explicit(&Otlp::default()), Explicit::default());
         assert_eq!(logs(&Config::default()), logs::Settings::default());
+        let mut without_places = Config::default();
+        without_places.discovery.enabled = false;
+        assert_eq!(buildcache(&without_places, |_| None), buildcache::Settings::default());
     }
 
     #[test]

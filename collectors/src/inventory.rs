@@ -32,6 +32,12 @@ impl Count {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// The sum of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { entries: self.entries + other.entries, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
     pub(crate) fn add_all(&mut self, other: Self) {
         self.entries += other.entries;
         self.bytes = self.bytes.saturating_add(other.bytes);

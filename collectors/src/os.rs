@@ -40,8 +40,10 @@ pub(crate) struct Stat {
     pub(crate) key: Key,
     pub(crate) kind: Kind,
     pub(crate) size: u64,
-    /// When its content changed last.
+    /// When its content changed last; whoever owns it may set it to any time.
     pub(crate) modified: Timestamp,
+    /// When anything about it changed last, its content, mode or times. Nobody can set it.
+    pub(crate) changed: Timestamp,
     /// How many names it has; 0 once it is deleted.
     pub(crate) names: u64,
 }
@@ -203,6 +205,7 @@ mod system {
             },
             size: from.stx_size,
             modified: Timestamp::from_nanos(nanos(from.stx_mtime)),
+            changed: Timestamp::from_nanos(nanos(from.stx_ctime)),
             names: from.stx_nlink.into(),
         }
     }
@@ -239,7 +242,7 @@ mod system {
             (false, true) => Kind::Directory,
             (false, false) => Kind::Other,
         };
-        let modified = from.mtime().saturating_mul(1_000_000_000).saturating_add(from.mtime_nsec());
+        let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
         Stat {
             key: Key {
                 device: from.dev(),
@@ -248,7 +251,8 @@ mod system {
             },
             kind,
             size: from.size(),
-            modified: Timestamp::from_nanos(modified),
+            modified: Timestamp::from_nanos(nanos(from.mtime(), from.mtime_nsec())),
+            changed: Timestamp::from_nanos(nanos(from.ctime(), from.ctime_nsec())),
             names: from.nlink(),
         }
     }

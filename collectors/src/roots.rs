@@ -79,15 +79,27 @@ pub fn build_caches(places: &Places) -> Vec<Found> {
     find(Wanted::BuildCache, places)
 }
 
+/// Where something is looked for and is not there now, by name or because a home or the environment says so; patterns
+/// that stand for nothing are left out.
+pub(crate) fn absent(wanted: Wanted, places: &Places) -> Vec<PathBuf> {
+    candidates(wanted, places).map(|(path, _)| path).filter(|path| os::stat(path).is_err()).collect()
+}
+
+/// Where something may be, and whether it is named in the configuration.
+fn candidates(wanted: Wanted, places: &Places) -> impl Iterator<Item = (PathBuf, bool)> {
+    let configured = places.dirs.iter().flat_map(|dir| expand(dir)).map(|path| (path, true));
+    let maybe = places.maybe.iter().flat_map(|dir| expand(dir)).map(|path| (path, false));
+    let of_homes = places.homes.iter().flat_map(|home| expand(home));
+    let of_homes = of_homes.map(move |home| (of_home(wanted, &home), false));
+    configured.chain(maybe).chain(of_homes).take(MOST)
+}
+
 /// What is there now, by path; and what is configured by name and cannot be used. What a home merely might have is
 /// left out while it is not there.
 pub(crate) fn find(wanted: Wanted, places: &Places) -> Vec<Found> {
     let mut roots: BTreeMap<Key, Arc<Root>> = BTreeMap::new();
     let mut failed = Vec::new();
-    let configured = places.dirs.iter().flat_map(|dir| expand(dir)).map(|path| (path, true));
-    let of_homes = places.homes.iter().flat_map(|home| expand(home)).map(|home| (of_home(wanted, &home), false));
-    let maybe = places.maybe.iter().flat_map(|dir| expand(dir)).map(|path| (path, false));
-    for (path, is_named) in configured.chain(maybe).chain(of_homes).take(MOST) {
+    for (path, is_named) in candidates(wanted, places) {
         match os::stat(&path) {
             Ok(stat) if stat.kind == Kind::Directory => {
                 roots.entry(stat.key).or_insert_with(|| Arc::new(Root { id: id(stat.key), path }));

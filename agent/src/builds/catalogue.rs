@@ -74,7 +74,7 @@ pub(crate) struct EventRow {
 /// The name under which the root spans stand here.
 pub(crate) const ROOT: &str = "go SUBCOMMAND";
 
-const fn text(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
+pub(crate) const fn text(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
     Attribute { name, kind: Type::Text, unit: None, meaning, when }
 }
 
@@ -82,7 +82,12 @@ const fn truth(name: &'static str, meaning: &'static str, when: &'static str) ->
     Attribute { name, kind: Type::Truth, unit: None, meaning, when }
 }
 
-const fn whole(name: &'static str, unit: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
+pub(crate) const fn whole(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    when: &'static str,
+) -> Attribute {
     let unit = if unit.is_empty() { None } else { Some(unit) };
     Attribute { name, kind: Type::Whole, unit, meaning, when }
 }
@@ -92,7 +97,7 @@ const fn some(name: &'static str, unit: &'static str, meaning: &'static str) -> 
     whole(name, unit, meaning, "not zero")
 }
 
-const ALWAYS: &str = "always";
+pub(crate) const ALWAYS: &str = "always";
 const KNOWN: &str = "the log tells it";
 const ERROR_TYPE: Attribute =
     text("error.type", "The [class](failures.md) of the failure; the status of the span is Error then.", "it failed");

@@ -6,7 +6,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::validate;
+use super::{Duration, validate};
 
 /// Where caches and counters are looked for, besides those that are named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
@@ -40,7 +40,7 @@ pub(crate) struct ModCache {
 }
 
 /// Build caches, where hits and puts are seen.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BuildCache {
     /// Build caches (GOCACHE) to watch, besides those that are discovered. Patterns may stand for several. One that is
@@ -48,6 +48,33 @@ pub(crate) struct BuildCache {
     #[garde(custom(validate::patterns))]
     #[schemars(extend("x-env" = "GOBEACON_GOCACHE", "x-flag" = "--gocache"))]
     pub(crate) dirs: Vec<String>,
+    /// Whether the kernel is asked to tell what happens in them: one inotify instance, and 257 watches for each cache.
+    /// Without, new entries are found by looking, and hits are not available.
+    #[garde(skip)]
+    pub(crate) watch: bool,
+    /// How often caches are looked for, and how often new entries are where the kernel tells nothing.
+    #[garde(custom(validate::rescan))]
+    pub(crate) find_interval: Duration,
+    /// How often everything in a cache is looked at, for its size by kind and by age. In between its size is kept up
+    /// to date by what happens. A look takes at most a tenth of a core.
+    #[garde(custom(validate::at_least_a_second))]
+    pub(crate) inventory_interval: Duration,
+    /// How long no go command must find anything in a restored cache for the restore to be judged
+    /// (`gobuild.cache.restore_used`).
+    #[garde(custom(validate::at_least_a_second))]
+    pub(crate) restore_quiet: Duration,
+}
+
+impl Default for BuildCache {
+    fn default() -> Self {
+        Self {
+            dirs: Vec::new(),
+            watch: true,
+            find_interval: Duration::seconds(2),
+            inventory_interval: Duration::seconds(900),
+            restore_quiet: Duration::seconds(600),
+        }
+    }
 }
 
 /// Go's own counters, where exact hits, misses and invocations of tools are read.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::buildcache;
 use crate::builds::build::{LogSeverity, SpanKind};
-use crate::builds::catalogue::{Attribute, EVENTS, RESOURCE, SPANS};
+use crate::builds::catalogue::{Attribute, EVENTS, EventRow, RESOURCE, SPANS};
 
 const HEAD: &str = "\
 A trace is one go command of one log. Its ids are made of what it is, so that the same log read again gives the same
@@ -40,13 +41,21 @@ pub(super) fn page() -> String {
         table(row.attributes, &mut page);
     }
     page.push_str("## Log events\n\nEach belongs to a span, and its body is a sentence for a person.\n\n");
-    for row in EVENTS {
-        let severities: Vec<_> = row.severities.iter().map(|it| severity(*it)).collect();
-        let _ = writeln!(page, "### `{}`\n\n{}\n\n- Severity: {}\n", row.name, row.when, severities.join(", "));
-        table(row.attributes, &mut page);
-    }
+    events(EVENTS, &mut page);
+    page.push_str(
+        "## Log events of build caches\n\nThey belong to no span: which build used a cache is not visible in it.\n\n",
+    );
+    events(buildcache::catalogue::EVENTS, &mut page);
     page.push_str(OWN);
     page
+}
+
+fn events(rows: &[EventRow], page: &mut String) {
+    for row in rows {
+        let severities: Vec<_> = row.severities.iter().map(|it| severity(*it)).collect();
+        let _ = writeln!(page, "### `{}`\n\n{}\n\n- Severity: {}\n", row.name, row.when, severities.join(", "));
+        table(row.attributes, page);
+    }
 }
 
 fn table(rows: &[Attribute], page: &mut String) {

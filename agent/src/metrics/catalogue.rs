@@ -8,8 +8,10 @@
 
 use std::sync::LazyLock;
 
+use gobeacon_collectors::buildcache::How;
 use gobeacon_collectors::counters::FolderState;
 use gobeacon_collectors::{COLLECTORS, State};
+use gobeacon_formats::cache_entry::OutputKind;
 use gobeacon_formats::counters::Tool;
 use gobeacon_formats::{EventKind, FAILURES, FailureClass};
 
@@ -45,6 +47,18 @@ pub(super) enum Id {
     ToolInvocations,
     SubcommandInvocations,
     TelemetryFolders,
+    Caches,
+    CachePuts,
+    CacheCopiedReads,
+    CacheRestoredEntries,
+    CacheRestoredBytes,
+    CacheRestoredHits,
+    CacheTrimmedEntries,
+    CacheTrimmedBytes,
+    CacheSize,
+    CacheEntries,
+    CacheFree,
+    CacheKindBytes,
     BuildInfo,
     CollectorUp,
     CollectorErrors,
@@ -168,6 +182,10 @@ pub(super) const UNKNOWN_REPOSITORY: &str = "unknown";
 pub(super) const UNKNOWN: &str = "unknown";
 /// The exporters: each signal has a queue and requests of its own.
 pub(super) const EXPORTERS: [&str; 2] = ["otlp_traces", "otlp_logs"];
+/// The `cache` of a build cache (GOCACHE).
+pub(super) const BUILD_CACHE: &str = "build";
+/// The `source` of what the kernel tells of build caches.
+pub(super) const BY_WATCH: &str = "watch";
 /// `what` and `reason` of what is lost before it is an event.
 pub(super) const LINE_TOO_LONG: [&str; 2] = ["line", "too_long"];
 pub(super) const PARSER_FULL: [&str; 2] = ["event", "parser_full"];
@@ -187,6 +205,8 @@ const LATE_REASON: Label =
     Label { name: "reason", values: Values::ClosedButLate { all: request_reasons, at_start: &[UNKNOWN] } };
 const COLLECTOR: Label = Label { name: "collector", values: Values::Closed(collectors) };
 const EXPORTER: Label = Label { name: "exporter", values: Values::Closed(|| EXPORTERS.to_vec()) };
+/// Which kind of cache.
+const CACHE: Label = Label { name: "cache", values: Values::Closed(|| vec![BUILD_CACHE]) };
 
 fn collectors() -> Vec<&'static str> {
     COLLECTORS.iter().map(|collector| collector.name).collect()
@@ -255,7 +275,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 40] = [
+pub(super) static CATALOGUE: [Row; 52] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -389,12 +409,15 @@ pub(super) static CATALOGUE: [Row; 40] = [
         )
     },
     Row {
-        at_start: AtStart::These(|| vec![vec!["action_graph"]]),
+        at_start: AtStart::These(|| vec![vec!["action_graph"], vec![BY_WATCH]]),
         ..counter(
             Id::CacheHits,
             "gobuild_cache_hits_total",
-            &[Label { name: "source", values: Values::Closed(|| vec!["counters", "action_graph", "cacheprog"]) }],
-            "Lookups in the build cache that found what they wanted.",
+            &[Label {
+                name: "source",
+                values: Values::Closed(|| vec!["counters", "action_graph", BY_WATCH, "cacheprog"]),
+            }],
+            "Lookups in the build cache that found what they wanted. The sources tell of the same builds: never add them up. watch counts everything that go commands read from watched caches, more than packages, and is not there when caches can only be polled.",
         )
     },
     Row {
@@ -432,6 +455,104 @@ pub(super) static CATALOGUE: [Row; 40] = [
         &[Label { name: "state", values: Values::Closed(folder_states) }],
         "Folders of Go's own counters; there are numbers of them only while some are counting.",
     ),
+    row(
+        Id::Caches,
+        "gobuild_caches",
+        Kind::Gauge,
+        Unit::None,
+        &[CACHE, Label { name: "seen", values: Values::Closed(|| How::ALL.map(How::name).to_vec()) }],
+        "Caches that are followed: watched ones are told by the kernel, polled ones are looked at and show no hits.",
+    ),
+    counter(
+        Id::CachePuts,
+        "gobuild_cache_puts_total",
+        &[],
+        "Actions that go commands put into a build cache; a compiled package is about four.",
+    ),
+    counter(
+        Id::CacheCopiedReads,
+        "gobuild_cache_copied_reads_total",
+        &[],
+        "Actions of a build cache that were read by who copies the cache, such as a CI step that saves it: no hits.",
+    ),
+    counter(
+        Id::CacheRestoredEntries,
+        "gobuild_cache_restored_entries_total",
+        &[],
+        "Files of a build cache that something other than a go command wrote, such as a CI step that restores it: no puts.",
+    ),
+    row(
+        Id::CacheRestoredBytes,
+        "gobuild_cache_restored_bytes_total",
+        Kind::Counter,
+        Unit::Bytes,
+        &[],
+        "Bytes of the files that were restored.",
+    ),
+    counter(
+        Id::CacheRestoredHits,
+        "gobuild_cache_restored_hits_total",
+        &[],
+        "Those of the watched hits that found what the last restore had brought.",
+    ),
+    counter(
+        Id::CacheTrimmedEntries,
+        "gobuild_cache_trimmed_entries_total",
+        &[],
+        "Files of a build cache that were removed one by one, as the go command's trim does; go clean is not counted.",
+    ),
+    row(
+        Id::CacheTrimmedBytes,
+        "gobuild_cache_trimmed_bytes_total",
+        Kind::Counter,
+        Unit::Bytes,
+        &[],
+        "Bytes of the files that were trimmed, as far as their sizes were known.",
+    ),
+    Row {
+        at_start: AtStart::Nothing,
+        ..row(
+            Id::CacheSize,
+            "gobuild_cache_size_bytes",
+            Kind::Gauge,
+            Unit::Bytes,
+            &[CACHE],
+            "Sum of the lengths of all entries of all caches of this kind, once they were looked at.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..row(
+            Id::CacheEntries,
+            "gobuild_cache_entries",
+            Kind::Gauge,
+            Unit::None,
+            &[CACHE],
+            "Entries of all caches of this kind, once they were looked at: files of actions and of outputs.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..row(
+            Id::CacheFree,
+            "gobuild_cache_free_bytes",
+            Kind::Gauge,
+            Unit::Bytes,
+            &[CACHE],
+            "What the file system of a cache has left; of several the one that has least.",
+        )
+    },
+    Row {
+        at_start: AtStart::Nothing,
+        ..row(
+            Id::CacheKindBytes,
+            "gobuild_cache_kind_bytes",
+            Kind::Gauge,
+            Unit::Bytes,
+            &[Label { name: "kind", values: Values::Closed(|| OutputKind::ALL.map(OutputKind::name).to_vec()) }],
+            "Bytes of the outputs in build caches by what they are.",
+        )
+    },
     row(
         Id::BuildInfo,
         "gobeacon_build_info",

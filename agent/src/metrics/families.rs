@@ -88,6 +88,16 @@ impl Families {
         }
     }
 
+    /// Removes one series: what it counted is not known any more.
+    pub(super) fn remove(&mut self, id: Id, labels: &[&str]) {
+        // one that is not there needs no removal
+        match self.families.get(id as usize).map(|family| &family.numbers) {
+            Some(Numbers::Gauge(vec)) => _ = vec.remove_label_values(labels),
+            Some(Numbers::Counter(vec)) => _ = vec.remove_label_values(labels),
+            Some(Numbers::Histogram(_)) | None => {}
+        }
+    }
+
     /// Adds `times` times the same value to a histogram.
     pub(super) fn observe(&mut self, id: Id, labels: &[&str], value: f64, times: usize) {
         if !value.is_finite() {

@@ -4,17 +4,20 @@
 
 use gobeacon_collectors::Observation;
 
-use super::Agent;
+use super::{Agent, now};
 
 impl Agent {
     /// Takes in what a collector saw.
     pub(super) fn observe(&mut self, observation: Observation) {
         match observation {
+            Observation::BuildCache(report) => {
+                self.metrics.build_cache(&report);
+                self.build_caches.apply(&report, &mut self.outcomes);
+                self.metrics.build_caches(&self.build_caches.totals());
+            }
             Observation::Counters(report) => self.metrics.counters(&report),
-            Observation::ModCache(_)
-            | Observation::Integrity(_)
-            | Observation::BuildCache(_)
-            | Observation::ActionGraph(_) => {}
+            Observation::ModCache(_) | Observation::Integrity(_) | Observation::ActionGraph(_) => {}
         }
+        self.settle(now());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, counters, logs};
+use gobeacon_collectors::{Observation, Running, buildcache, counters, logs};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,7 +67,10 @@ pub(super) fn start_observers(
 ) -> Result<Vec<Running>, AgentError> {
     let env = |name: &str| std::env::var(name).ok();
     let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
-    Ok(vec![counters::start(counters, observed.clone())?])
+    Ok(vec![
+        buildcache::start(wiring::buildcache(config, env), observed.clone())?,
+        counters::start(counters, observed.clone())?,
+    ])
 }
 
 /// Tries out the folder for what must be remembered, where one is set: nothing is kept there so far, so one that

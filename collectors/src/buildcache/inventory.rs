@@ -230,13 +230,18 @@ impl Inventory {
 /// # Errors
 /// Those of opening and reading it.
 fn kind(entry: &Entry) -> io::Result<OutputKind> {
-    if entry.is_dir {
-        return Ok(OutputKind::Executable);
-    }
-    if entry.bytes == 0 {
+    if entry.is_dir { Ok(OutputKind::Executable) } else { kind_of_file(&entry.path, entry.bytes) }
+}
+
+/// What kind of thing an output is that is a file of so many bytes.
+///
+/// # Errors
+/// Those of opening and reading it.
+pub(crate) fn kind_of_file(path: &Path, bytes: u64) -> io::Result<OutputKind> {
+    if bytes == 0 {
         return Ok(OutputKind::Other);
     }
-    let file = os::open(&entry.path)?;
+    let file = os::open(path)?;
     let mut head = [0; HEAD_BYTES];
     let length = os::read_at(&file, &mut head, 0)?;
     let head = head.get(..length).unwrap_or_default();
@@ -245,7 +250,7 @@ fn kind(entry: &Entry) -> io::Result<OutputKind> {
         return Ok(kind);
     }
     let mut tail = [0; HEAD_BYTES];
-    let length = os::read_at(&file, &mut tail, entry.bytes.saturating_sub(HEAD_BYTES as u64))?;
+    let length = os::read_at(&file, &mut tail, bytes.saturating_sub(HEAD_BYTES as u64))?;
     Ok(OutputKind::of(head, tail.get(..length).unwrap_or_default()))
 }
 
