@@ -5,7 +5,7 @@
 //!
 //! Invariant: a walk ends on no error: it counts it and goes on.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -161,6 +161,16 @@ pub struct Space {
 /// Those of statvfs.
 pub fn space(path: &Path) -> io::Result<Space> {
     os::space(path)
+}
+
+/// The whole of a small file, read as collectors read: where the system has a way to, nobody sees that it was.
+///
+/// # Errors
+/// Those of opening and reading it; that it is larger than `most` bytes.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    os::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(content) }
 }
 
 /// Files below a directory and their bytes; symbolic links count as themselves. What cannot be looked at is noted.

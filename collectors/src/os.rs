@@ -48,10 +48,15 @@ pub(crate) struct Stat {
     pub(crate) names: u64,
 }
 
-/// Opens a file for reading. Never waits, not for the writer of a pipe either.
+/// Opens a file for reading. Never waits, not for the writer of a pipe either. Where the system has a way to, the file
+/// system does not note that it was read: `cache prune` takes what was read for used.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    match rustix::fs::open(path, flags | UNNOTED, Mode::empty()) {
+        // only the owner may ask for it
+        Err(rustix::io::Errno::PERM) => Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?)),
+        opened => Ok(File::from(opened?)),
+    }
 }
 
 /// Reads from `offset` without moving anything.
@@ -108,7 +113,7 @@ pub(crate) const CONFIG_FOLDER: &str =
 pub(crate) const CACHE_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
 
 pub(crate) use inotify::Inotify;
-use system::NOTES_NO_READS;
+use system::{NOTES_NO_READS, UNNOTED};
 pub(crate) use system::{stat, stat_open};
 
 #[cfg(target_os = "linux")]
@@ -171,10 +176,12 @@ pub(crate) struct Notice<'a> {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{File, Key, Kind, Path, Stat, Timestamp, io};
+    use super::{File, Key, Kind, OFlags, Path, Stat, Timestamp, io};
     use rustix::fs::{AtFlags, CWD, FileType, StatVfsMountFlags, Statx, StatxFlags, StatxTimestamp, statx};
 
-    /// noatime.
+    /// O_NOATIME.
+    pub(super) const UNNOTED: OFlags = OFlags::NOATIME;
+    /// The mount option noatime.
     pub(super) const NOTES_NO_READS: StatVfsMountFlags = StatVfsMountFlags::NOATIME;
 
     const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
@@ -217,12 +224,14 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::{File, Key, Kind, Path, Stat, Timestamp, io};
+    use super::{File, Key, Kind, OFlags, Path, Stat, Timestamp, io};
     use rustix::fs::StatVfsMountFlags;
     use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
     use std::time::SystemTime;
 
+    /// There is no such flag here.
+    pub(super) const UNNOTED: OFlags = OFlags::empty();
     /// statvfs does not say it here.
     pub(super) const NOTES_NO_READS: StatVfsMountFlags = StatVfsMountFlags::empty();
 

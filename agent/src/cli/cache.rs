@@ -8,6 +8,7 @@ mod diff;
 mod entries;
 mod manifest;
 mod progress;
+mod prune;
 mod stat;
 mod table;
 mod which;
@@ -18,7 +19,8 @@ use gobeacon_formats::Timestamp;
 use super::{Error, Exit, Row, Subcommand, dispatch, output, reading, row, style};
 
 /// The commands, in the order of the help.
-const COMMANDS: &[Row] = &[row::<stat::Stat>(), row::<manifest::Manifest>(), row::<diff::Diff>()];
+const COMMANDS: &[Row] =
+    &[row::<stat::Stat>(), row::<manifest::Manifest>(), row::<diff::Diff>(), row::<prune::Prune>()];
 
 /// The row in the table of all commands.
 pub(super) const ROW: Row = Row { name: "cache", define, run };

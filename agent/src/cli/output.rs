@@ -19,9 +19,10 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     (
         "1",
         "it ran and could not do a part of its work (a log that cannot be read, telemetry that was not delivered), or \
-         found a failure and was asked to say so (`explain --exit-code`)",
+         found a failure and was asked to say so (`explain --exit-code`), or what was compared is not the same \
+         (`cache diff`)",
     ),
-    ("2", "the command line or the configuration has mistakes"),
+    ("2", "the command line or the configuration has mistakes; `cache diff`: it cannot be compared"),
     ("126, 127", "`run`: the command cannot be run, there is no such command"),
     (
         "128 + n",

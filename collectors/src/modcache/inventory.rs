@@ -125,6 +125,28 @@ pub fn walk(root: &Path, trees: bool, visit: &mut dyn FnMut(Met, &mut Problems) 
     problems
 }
 
+/// One version as it is now, without the bytes of its tree; `None` when there is nothing of it.
+pub fn look(root: &Path, module: &str, version: &str) -> Option<Version> {
+    let mut found = None;
+    let mut problems = Problems::default();
+    let mut visit = |met, _: &mut Problems| {
+        match met {
+            Met::Version(one) if one.version == version => found = Some(*one),
+            Met::Version(_) | Met::Other(_) | Met::Directory => {}
+        }
+        ControlFlow::Continue(())
+    };
+    // ended or not: there is nothing behind it
+    let _ = Walk { root, trees: false }.module(&download_dir(root, module), module, &mut visit, &mut problems);
+    let tree = tree_dir(root, module, version);
+    let lone = || {
+        let written = os::modified(&std::fs::metadata(&tree).ok().filter(Metadata::is_dir)?);
+        let (module, version) = (module.to_owned(), version.to_owned());
+        Some(Version { module, version, written, tree: Some(Count::default()), ..Version::default() })
+    };
+    found.or_else(lone)
+}
+
 struct Walk<'a> {
     root: &'a Path,
     trees: bool,
@@ -256,6 +278,8 @@ fn file_of_version(name: &str) -> Option<(&str, FileKind)> {
 /// Which version a folder holds; `None` for one on the way to it.
 fn version_of_tree(root: &Path, path: &Path) -> Option<Version> {
     let (module, version) = path.strip_prefix(root).ok()?.to_str()?.rsplit_once('@')?;
+    // what is no version is somebody's folder, not ours to tell of
+    version.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(Version { module: unescape(module), version: unescape(version), ..Version::default() })
 }
 

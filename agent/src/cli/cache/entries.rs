@@ -10,15 +10,12 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gobeacon_collectors::buildcache::inventory as builds;
-use gobeacon_collectors::inventory::Problems;
+use gobeacon_collectors::inventory::{Problems, read_small};
 use gobeacon_collectors::modcache::inventory as modules;
-use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::{Id, Name};
 use gobeacon_formats::module_path::escape;
-use sha2::{Digest as _, Sha256};
+use gobeacon_formats::{Timestamp, h1};
 
 use super::progress::Progress;
 use super::table::thousands;
@@ -196,34 +193,15 @@ fn module_facts(root: &Path, version: &modules::Version, problems: &mut Problems
     let mut read = |end: &str| {
         let mut path = stem.clone().into_os_string();
         path.push(end);
-        fs::read(&path).map_err(|error| problems.note(Path::new(&path), &error)).ok()
+        let path = Path::new(&path);
+        read_small(path, LARGEST_GO_MOD).map_err(|error| problems.note(path, &error)).ok()
     };
     let hash = if version.has_hash { read(".ziphash") } else { None };
-    let go_mod = match version.go_mod_bytes {
-        Some(bytes) if bytes <= LARGEST_GO_MOD => read(".mod"),
-        Some(_) | None => None,
-    };
+    let go_mod = if version.go_mod_bytes.is_some() { read(".mod") } else { None };
     ModuleFacts {
         h1: hash.map(|text| String::from_utf8_lossy(&text).trim().to_owned()).filter(|text| text.starts_with("h1:")),
-        go_mod_h1: go_mod.map(|content| h1_of_go_mod(&content)),
+        go_mod_h1: go_mod.map(|content| h1::of_go_mod(&content).to_string()),
         zip_bytes: version.zip_bytes,
         is_extracted: version.tree.is_some() && !version.is_partial,
-    }
-}
-
-/// The h1 hash of a module that has only this file (golang.org/x/mod/sumdb/dirhash.Hash1).
-fn h1_of_go_mod(content: &[u8]) -> String {
-    let line = format!("{}  go.mod\n", Id(Sha256::digest(content).into()));
-    format!("h1:{}", STANDARD.encode(Sha256::digest(line)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_of_an_empty_go_mod_is_the_one_that_the_go_command_knows() {
-        // cmd/go/internal/modfetch.emptyGoModHash
-        assert_eq!(h1_of_go_mod(b""), "h1:G7mAYYxgmS0lVkHyy2hEOLQCFB0DlQFTMLWggykrydY=");
     }
 }

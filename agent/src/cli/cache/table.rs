@@ -18,6 +18,11 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
+/// `1 version`, `1,234 versions`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// `0 B`, `4.1 kB`, `12.3 MB`, `1.5 GB`: decimal units, as disks are sold.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gobeacon_collectors::roots::{self, Found};
 
 use super::output::{self, Error};
-use crate::config;
+use crate::config::{self, Config};
 use crate::wiring;
 
 /// The flags.
@@ -36,6 +36,19 @@ impl Which {
     /// Those that are named. Where none is, the ones that the agent would find: of the environment, of the homes it may
     /// read, of the configuration.
     pub(super) fn find(&self) -> Result<Caches, Error> {
+        self.among(|_| {})
+    }
+
+    /// The same, but where none is named only those of who runs the command, not those of other homes.
+    pub(super) fn find_own(&self) -> Result<Caches, Error> {
+        self.among(|config| {
+            config.discovery.homes.clear();
+            config.modcache.dirs.clear();
+            config.buildcache.dirs.clear();
+        })
+    }
+
+    fn among(&self, narrow: impl FnOnce(&mut Config)) -> Result<Caches, Error> {
         let mut caches = Caches::default();
         if !self.modcache.is_empty() || !self.gocache.is_empty() {
             caches.modules = caches.usable(self.modcache.iter().map(|path| named(path)));
@@ -43,7 +56,8 @@ impl Which {
             return Ok(caches);
         }
         let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let config = config::load(self.config.as_deref(), Vec::new(), env)?;
+        let mut config = config::load(self.config.as_deref(), Vec::new(), env)?;
+        narrow(&mut config);
         let path = |found: Found| found.map(|root| root.path.clone());
         let modules = roots::module_caches(&wiring::modcache_places(&config, env));
         caches.modules = caches.usable(modules.into_iter().map(path));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::progress::Progress;
 use super::super::style::{NAME, PLAIN, Page};
-use super::super::table::{self, Table, bytes, thousands};
+use super::super::table::{self, Table, bytes, counted, thousands};
 use super::super::time;
 
 /// How many modules stand in the tables.
@@ -109,9 +109,9 @@ impl Stat {
         let found = &self.found;
         page.gap();
         page.line(0, &[(NAME, "Module cache "), (NAME, &self.root.display().to_string())]);
-        let (versions, modules) = (thousands(found.versions), thousands(found.modules));
+        let (versions, modules) = (counted(found.versions, "version"), counted(found.modules, "module"));
         let whole = bytes(found.bytes());
-        page.line(2, &[(PLAIN, &format!("{whole} in {versions} versions of {modules} modules"))]);
+        page.line(2, &[(PLAIN, &format!("{whole} in {versions} of {modules}"))]);
         if let Some(space) = &self.space {
             page.line(2, &[(PLAIN, &table::room(space))]);
         }
