@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::builds::build::{LogRecord, Span, Telemetry};
@@ -23,6 +23,7 @@ mod lane;
 mod queue;
 mod sdk;
 pub(crate) mod settings;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -33,8 +34,9 @@ pub(crate) use settings::{Explicit, Off, Resolved, Settings, SettingsError};
 pub(crate) use transport::StartError;
 
 use encode::Common;
-use lane::Lane;
+use lane::{Lane, Spooled};
 use settings::SignalSettings;
+use spool::{Opened, Written};
 use transport::Transport;
 
 /// The handle of a running exporter. Dropped, it stops at once and loses what is queued: call [`Exporter::shutdown`].
@@ -139,15 +141,20 @@ impl Exporter {
         Left { spans: traces.queued_records, logs: logs.queued_records }
     }
 
-    /// Flushes, then ends. What is left is dropped, counted as [`DropReason::Shutdown`], and given back as a number.
-    /// The counts can be read afterwards.
+    /// Flushes, then ends. What is left on disk stays there; what is left in memory is dropped, counted as
+    /// [`DropReason::Shutdown`], and given back as a number. The counts can be read afterwards.
     pub(crate) async fn shutdown(&mut self, within: Duration) -> Left {
-        self.flush(within).await;
+        // a backend that hangs must not take the time in which the rest gets to the disk
+        let is_spooled = self.traces.as_ref().is_some_and(|it| it.is_spooled());
+        let is_spooled = is_spooled || self.logs.as_ref().is_some_and(|it| it.is_spooled());
+        let (began, for_disk) = (Instant::now(), if is_spooled { within / 8 } else { Duration::ZERO });
+        self.flush(within - for_disk).await;
         self.tasks.shutdown().await;
-        Left {
-            spans: self.traces.as_ref().map_or(0, |lane| lane.abandon()),
-            logs: self.logs.as_ref().map_or(0, |lane| lane.abandon()),
-        }
+        // both at a time, and none of them longer than the rest of the time: a disk may hang
+        let rest = within.saturating_sub(began.elapsed());
+        let traces = self.traces.clone().map(|lane| tokio::task::spawn_blocking(move || lane.abandon(rest)));
+        let logs = self.logs.clone().map(|lane| tokio::task::spawn_blocking(move || lane.abandon(rest)));
+        Left { spans: lost(traces).await, logs: lost(logs).await }
     }
 
     /// The counts now.
@@ -156,6 +163,13 @@ impl Exporter {
             traces: self.traces.as_ref().map(|lane| lane.report()).unwrap_or_default(),
             logs: self.logs.as_ref().map(|lane| lane.report()).unwrap_or_default(),
         }
+    }
+}
+
+async fn lost(abandoned: Option<JoinHandle<u64>>) -> u64 {
+    match abandoned {
+        Some(abandoned) => abandoned.await.unwrap_or_default(),
+        None => 0,
     }
 }
 
@@ -168,7 +182,40 @@ where
     R::Proto: Send,
 {
     let transport = Transport::new(signal, R::SIGNAL)?;
-    let lane = Arc::new(Lane::new(settings.limits, Common::new(settings), signal));
+    let opened = settings.spool.as_ref().and_then(|spool| open(spool, R::SIGNAL));
+    let spooled = opened.as_ref().map(|(opened, most_bytes)| Spooled { most_bytes: *most_bytes, kept: &opened.kept });
+    let (lane, ids) = Lane::new(settings.limits, Common::new(settings), signal, spooled);
+    let lane = Arc::new(lane);
+    if let Some((opened, _)) = opened {
+        let theirs = Arc::downgrade(&lane);
+        let on_written = move |written: &[Written]| {
+            if let Some(lane) = theirs.upgrade() {
+                lane.written(written);
+            }
+        };
+        lane.keep_in(opened.start(&ids, Box::new(on_written)).map_err(StartError::Thread)?);
+    }
     tasks.spawn(Arc::clone(&lane).run(transport, signal.timeout));
     Ok(lane)
+}
+
+/// Opens the spool of a signal. Without one what waits is held in memory: that is said, and no reason not to start.
+fn open(spool: &settings::Spool, signal: Signal) -> Option<(Opened, u64)> {
+    match Opened::open(&spool.dir.join(signal.as_str())) {
+        Ok(opened) => {
+            let records: u64 = opened.kept.iter().map(|kept| kept.records).sum();
+            if records > 0 {
+                tracing::info!(signal = signal.as_str(), records, "data of an earlier run is sent from disk");
+            }
+            Some((opened, spool.most_bytes))
+        }
+        Err(error) => {
+            tracing::error!(
+                signal = signal.as_str(),
+                %error,
+                "what waits for the backend is held in memory only, and a crash would lose it"
+            );
+            None
+        }
+    }
 }

@@ -134,10 +134,14 @@ impl Metrics {
     }
 
     /// What the exporter has counted since the start.
-    pub(crate) fn exporter(&mut self, report: &export::Report) {
+    pub(crate) fn exporter(&mut self, report: &export::Report, now: Timestamp) {
         let signals = [("span", &report.traces), ("event", &report.logs)];
         for (exporter, (what, signal)) in EXPORTERS.into_iter().zip(signals) {
             self.families.advance(Id::ExportRequests, &[exporter], signal.requests);
+            let waited = signal.oldest.map_or(0.0, |oldest| now.seconds_since(oldest).max(0.0));
+            self.families.set(Id::SpoolOldest, &[exporter], waited as u64);
+            self.families.set(Id::SpoolBytes, &[exporter], signal.spool_bytes);
+            self.families.advance(Id::SpoolErrors, &[exporter], signal.spool_errors);
             for (reason, count) in signal.failures() {
                 self.families.advance(Id::ExportFailures, &[exporter, reason.as_str()], count);
             }

@@ -227,7 +227,7 @@ impl Agent {
                 self.metrics.collectors(&readings);
                 self.metrics.commands_running(self.builds.open_count());
                 if let Some(exporter) = &self.exporter {
-                    self.metrics.exporter(&exporter.report());
+                    self.metrics.exporter(&exporter.report(), now());
                 }
                 let page = self.metrics.page(format, now());
                 let page = page.inspect_err(|error| tracing::error!(%error, "no page of metrics")).ok();

@@ -22,6 +22,9 @@ pub(crate) fn exporter(otlp: &Otlp, env: impl Fn(&str) -> Option<String>) -> Res
     export::Settings::resolve(&explicit(otlp), env)
 }
 
+/// A day of a busy node: ten spans a second of some hundred bytes each.
+const SPOOL_BYTES: u64 = 1 << 30;
+
 fn explicit(otlp: &Otlp) -> Explicit {
     Explicit {
         endpoint: otlp.endpoint.clone(),
@@ -155,6 +158,13 @@ pub(crate) fn state_dir(config: &Config, env: impl Fn(&str) -> Option<String>) -
         .or_else(by_xdg)
         .or_else(at_home)
         .unwrap_or_else(|| PathBuf::from("gobeacon-state"))
+}
+
+/// Where what waits for the backend is kept; `None`: nowhere.
+pub(crate) fn spool(config: &Config, env: impl Fn(&str) -> Option<String>) -> Option<export::settings::Spool> {
+    let most_bytes = config.otlp.spool_bytes.unwrap_or(SPOOL_BYTES);
+    let dir = || state_dir(config, env).join("spool");
+    (most_bytes > 0).then(|| export::settings::Spool { dir: dir(), most_bytes })
 }
 
 fn machine_id() -> Option<String> {

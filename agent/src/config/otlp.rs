@@ -65,12 +65,17 @@ pub(crate) struct Otlp {
     /// Whether log events are exported. Unset, they are unless `OTEL_LOGS_EXPORTER` is `none`.
     #[garde(skip)]
     pub(crate) logs: Option<bool>,
-    /// Most bytes, encoded, that wait in memory for the receiver, for each signal. Beyond it the oldest are dropped
-    /// and counted. Unset, 16777216.
+    /// Most bytes, encoded, that are kept on disk for a receiver that is away, for each signal; beyond it the oldest are
+    /// dropped and counted. They lie in `spool` of the state folder and outlive a crash. 0 keeps nothing on disk. Unset,
+    /// 1073741824.
+    #[garde(skip)]
+    pub(crate) spool_bytes: Option<u64>,
+    /// Most bytes, encoded, that wait in memory alone, for each signal: until they are on disk, or always where nothing
+    /// is kept there. Beyond it the oldest are dropped and counted. Unset, 16777216.
     #[garde(range(min = 1 << 20))]
     pub(crate) queue_bytes: Option<u64>,
-    /// Most spans or log events that wait in memory for the receiver. Beyond it the oldest are dropped and counted.
-    /// Unset, 100000.
+    /// Most spans or log events that wait for the receiver where nothing is kept on disk. Beyond it the oldest are
+    /// dropped and counted. Unset, 100000.
     #[garde(range(min = 1_000))]
     pub(crate) queue_records: Option<u64>,
 }

@@ -7,6 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gobeacon_formats::Timestamp;
+
 /// The two signals that are exported. Each has its own queue, so that a backend that takes only one of them does not
 /// hold up the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,12 +95,14 @@ pub(crate) enum DropReason {
     TooLarge,
     /// The deadline of the shutdown passed.
     Shutdown,
+    /// It was kept on disk and cannot be read back.
+    Unreadable,
 }
 
 impl DropReason {
     /// All of them, in the order of the enum.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::QueueFull, Self::Rejected, Self::PartialSuccess, Self::TooLarge, Self::Shutdown];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::QueueFull, Self::Rejected, Self::PartialSuccess, Self::TooLarge, Self::Shutdown, Self::Unreadable];
 
     /// The value of the label `reason`.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -108,6 +112,7 @@ impl DropReason {
             Self::PartialSuccess => "partial_success",
             Self::TooLarge => "too_large",
             Self::Shutdown => "shutdown",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -136,6 +141,12 @@ pub(crate) struct SignalReport {
     pub(crate) queued_records: u64,
     /// The same in encoded bytes.
     pub(crate) queued_bytes: u64,
+    /// When the oldest of them was added.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Bytes of the files of the spool.
+    pub(crate) spool_bytes: u64,
+    /// Writes to the spool that failed; each is tried again.
+    pub(crate) spool_errors: u64,
 }
 
 impl SignalReport {
@@ -180,7 +191,7 @@ impl Counts {
         }
     }
 
-    /// The totals; the queue is the caller's to fill in.
+    /// The totals; the spool is the caller's to fill in.
     pub(super) fn report(&self, queued_records: u64, queued_bytes: u64) -> SignalReport {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         SignalReport {
@@ -190,6 +201,7 @@ impl Counts {
             dropped: std::array::from_fn(|i| self.dropped.get(i).map_or(0, read)),
             queued_records,
             queued_bytes,
+            ..SignalReport::default()
         }
     }
 }

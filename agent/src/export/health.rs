@@ -2,6 +2,8 @@
 //!
 //! Invariant: a state that lasts is said once; that it ended is said once.
 
+use std::io;
+
 use super::counts::{FailureReason, Signal};
 
 /// What was said last about one signal.
@@ -76,6 +78,18 @@ impl Health {
         if !std::mem::replace(&mut self.too_large, true) {
             tracing::error!(signal = self.signal.as_str(), "a record is larger than a request may be and is dropped");
         }
+    }
+
+    /// A batch that was kept on disk is lost.
+    pub(super) fn unreadable(&self, error: &io::Error, records: u64) {
+        let signal = self.signal.as_str();
+        tracing::error!(signal, %error, records, "what was kept on disk cannot be read back and is lost");
+    }
+
+    /// The lane ends with records that are on disk.
+    pub(super) fn kept(&self, records: u64) {
+        let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+        tracing::info!(signal, endpoint, records, "data that was not exported is kept on disk for the next start");
     }
 
     /// The lane ends with records left.

@@ -6,9 +6,11 @@
 //! under one reason; the lock is never held across an await.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use gobeacon_formats::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -18,8 +20,9 @@ use super::batch::{Batch, Builder};
 use super::counts::{Counts, DropReason, FailureReason, SignalReport};
 use super::encode::{Common, Record};
 use super::health::Health;
-use super::queue::Queue;
+use super::queue::{Entry, Queue, Quota};
 use super::settings::{Limits, SignalSettings};
+use super::spool::{Kept, Spool, Written};
 use super::transport::{Answer, Transport};
 use super::{Observer, RequestEnded};
 use crate::builds::build::Attributes;
@@ -34,7 +37,20 @@ pub(super) struct Lane<R: Record> {
     /// A batch left the queue.
     progress: Notify,
     observer: OnceLock<Observer>,
+    spool: OnceLock<Spool>,
 }
+
+/// What the spool changes for the queue of one lane.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spooled<'a> {
+    /// Most bytes that wait on disk.
+    pub(super) most_bytes: u64,
+    /// What an earlier life left.
+    pub(super) kept: &'a [Kept],
+}
+
+/// Most batches that wait on disk: what is remembered of each takes some hundred bytes of memory.
+const SPOOLED_BATCHES: usize = 200_000;
 
 struct State<R: Record> {
     builder: Builder<R>,
@@ -47,16 +63,60 @@ struct State<R: Record> {
 }
 
 impl<R: Record> Lane<R> {
-    pub(super) fn new(limits: Limits, common: Common, settings: &SignalSettings) -> Self {
+    /// A lane that holds what waits in memory, or for which [`keep_in`](Self::keep_in) is called before it runs. Gives
+    /// back the ids of what an earlier life left.
+    pub(super) fn new(
+        limits: Limits,
+        common: Common,
+        settings: &SignalSettings,
+        spooled: Option<Spooled<'_>>,
+    ) -> (Self, Vec<u64>) {
+        let Limits { queue_records, queue_bytes, .. } = limits;
+        let in_memory =
+            Quota { records: queue_records, bytes: queue_bytes, memory_bytes: queue_bytes, batches: usize::MAX };
+        let on_disk = |it: Spooled<'_>| Quota {
+            records: u64::MAX,
+            bytes: it.most_bytes.max(queue_bytes),
+            memory_bytes: queue_bytes,
+            batches: SPOOLED_BATCHES,
+        };
+        let mut queue = Queue::new(spooled.map_or(in_memory, on_disk));
+        let ids = queue.found(spooled.map_or(&[], |it| it.kept));
         let state = State {
             builder: Builder::new(limits, common),
             linger_until: None,
-            queue: Queue::new(limits.queue_records, limits.queue_bytes),
+            queue,
             health: Health::new(R::SIGNAL, settings.shown_url()),
             resume_at: None,
         };
-        let (work, progress, observer) = (Notify::new(), Notify::new(), OnceLock::new());
-        Self { state: Mutex::new(state), counts: Counts::default(), limits, work, progress, observer }
+        let lane = Self {
+            state: Mutex::new(state),
+            counts: Counts::default(),
+            limits,
+            work: Notify::new(),
+            progress: Notify::new(),
+            observer: OnceLock::new(),
+            spool: OnceLock::new(),
+        };
+        (lane, ids)
+    }
+
+    /// Keeps what waits in this spool from now on.
+    pub(super) fn keep_in(&self, spool: Spool) {
+        self.spool.get_or_init(|| spool);
+    }
+
+    /// Whether what waits is kept on disk.
+    pub(super) fn is_spooled(&self) -> bool {
+        self.spool.get().is_some()
+    }
+
+    /// The spool tells what it has written.
+    pub(super) fn written(&self, written: &[Written]) {
+        let mut state = self.lock();
+        written.iter().for_each(|it| state.queue.written(it.id, it.place));
+        drop(state);
+        self.progress.notify_waiters();
     }
 
     /// Tells `observer` of each request from now on. The first observer stays.
@@ -116,24 +176,37 @@ impl<R: Record> Lane<R> {
         let _past_the_deadline = tokio::time::timeout_at(deadline, settled).await;
     }
 
-    /// Counts all that is left as dropped: the lane ends.
-    pub(super) fn abandon(&self) -> u64 {
-        let mut state = self.lock();
-        self.seal(&mut state);
-        let left = state.queue.records();
-        state.queue = Queue::new(0, 0);
-        if left > 0 {
-            self.counts.dropped(DropReason::Shutdown, left);
-            state.health.abandoned(left);
+    /// The lane ends. What is left on disk stays there for the next life; all else is counted as dropped. Waits for
+    /// the disk, but no longer than `within`.
+    pub(super) fn abandon(&self, within: Duration) -> u64 {
+        self.seal(&mut self.lock());
+        if let Some(spool) = self.spool.get() {
+            spool.end(within);
         }
-        left
+        let mut state = self.lock();
+        let lost = state.queue.records_at_risk();
+        let kept = state.queue.records() - lost;
+        state.queue = Queue::new(Quota { records: 0, bytes: 0, memory_bytes: 0, batches: 0 });
+        if kept > 0 {
+            state.health.kept(kept);
+        }
+        if lost > 0 {
+            self.counts.dropped(DropReason::Shutdown, lost);
+            state.health.abandoned(lost);
+        }
+        lost
     }
 
     /// The counts now.
     pub(super) fn report(&self) -> SignalReport {
         let state = self.lock();
         let records = state.queue.records() + state.builder.records();
-        self.counts.report(records, state.queue.bytes() + state.builder.bytes())
+        SignalReport {
+            spool_bytes: self.spool.get().map_or(0, Spool::bytes),
+            spool_errors: self.spool.get().map_or(0, Spool::errors),
+            oldest: state.queue.oldest(),
+            ..self.counts.report(records, state.queue.bytes() + state.builder.bytes())
+        }
     }
 
     /// Sends until it is cancelled.
@@ -168,10 +241,23 @@ impl<R: Record> Lane<R> {
     }
 
     fn enqueue(&self, state: &mut State<R>, batch: Batch) {
-        let dropped = state.queue.push(batch);
-        if dropped > 0 {
-            self.counts.dropped(DropReason::QueueFull, dropped);
+        let added = now();
+        let pushed = state.queue.push(batch.clone(), added);
+        if let Some(spool) = self.spool.get() {
+            pushed.dropped_ids.iter().for_each(|id| spool.done(*id));
+            spool.write(pushed.id, batch, added);
+        }
+        if pushed.dropped > 0 {
+            self.counts.dropped(DropReason::QueueFull, pushed.dropped);
             state.health.queue_full();
+        }
+    }
+
+    /// A batch need not be held any more.
+    fn done(&self, state: &mut State<R>, id: u64) {
+        state.queue.done(id);
+        if let Some(spool) = self.spool.get() {
+            spool.done(id);
         }
     }
 
@@ -190,7 +276,7 @@ impl<R: Record> Lane<R> {
     }
 
     /// The next batch to send, and else when to look again.
-    fn next(&self, now: Instant) -> Result<Batch, Option<Instant>> {
+    fn next(&self, now: Instant) -> Result<Entry, Option<Instant>> {
         let mut state = self.lock();
         if state.queue.is_drained() {
             match state.linger_until {
@@ -210,9 +296,19 @@ struct Sender<R: Record> {
     transport: Transport,
     timeout: Duration,
     /// At most `Limits::concurrency` of them.
-    requests: JoinSet<Option<Answer>>,
+    requests: JoinSet<Sent>,
     /// What each request carries: a request that panics must not take its batch with it.
-    batches: HashMap<Id, (Batch, Instant)>,
+    batches: HashMap<Id, (Entry, Instant)>,
+}
+
+/// What became of one attempt.
+enum Sent {
+    /// The backend said something, or nothing came of the connection.
+    Answered(Answer),
+    /// No answer in time.
+    TimedOut,
+    /// What was kept on disk cannot be read any more.
+    Unreadable(io::Error),
 }
 
 impl<R: Record> Sender<R> {
@@ -231,40 +327,64 @@ impl<R: Record> Sender<R> {
         }
     }
 
-    fn send(&mut self, batch: Batch) {
-        let answer = tokio::time::timeout(self.timeout, self.transport.clone().send(batch.payload.clone()));
-        let request = self.requests.spawn(async { answer.await.ok() });
-        self.batches.insert(request.id(), (batch, Instant::now()));
+    fn send(&mut self, entry: Entry) {
+        let (transport, timeout, payload) = (self.transport.clone(), self.timeout, entry.payload.clone());
+        let reader = entry.place.and_then(|place| Some(self.lane.spool.get()?.reader(place)));
+        let request = self.requests.spawn(async move {
+            let payload = match (payload, reader) {
+                (Some(payload), _) => payload,
+                (None, Some(read)) => match tokio::task::spawn_blocking(read).await.map_err(io::Error::other) {
+                    Ok(Ok(payload)) => payload,
+                    Ok(Err(error)) | Err(error) => return Sent::Unreadable(error),
+                },
+                (None, None) => return Sent::Unreadable(io::ErrorKind::NotFound.into()),
+            };
+            tokio::time::timeout(timeout, transport.send(payload)).await.map_or(Sent::TimedOut, Sent::Answered)
+        });
+        self.batches.insert(request.id(), (entry, Instant::now()));
     }
 
-    fn ended(&mut self, ended: Result<(Id, Option<Answer>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Sent), JoinError>) {
         let (id, answer) = match ended {
-            Ok((id, Some(answer))) => (id, answer),
-            Ok((id, None)) => {
+            Ok((id, Sent::Answered(answer))) => (id, answer),
+            Ok((id, Sent::TimedOut)) => {
                 self.transport.reconnect();
                 (id, no_answer(self.timeout))
             }
+            Ok((id, Sent::Unreadable(error))) => return self.unreadable(id, &error),
             Err(error) => (error.id(), unreadable()),
         };
-        if let Some((batch, begun)) = self.batches.remove(&id) {
+        if let Some((entry, begun)) = self.batches.remove(&id) {
             self.lane.counts.request();
-            self.observed(&batch, begun, &answer);
-            self.settle(batch, answer);
+            self.observed(&entry, begun, &answer);
+            self.settle(&entry, answer);
             self.lane.progress.notify_waiters();
         }
     }
 
-    fn observed(&self, batch: &Batch, begun: Instant, answer: &Answer) {
+    /// There was no request: what it should have carried is gone.
+    fn unreadable(&mut self, id: Id, error: &io::Error) {
+        if let Some((entry, _)) = self.batches.remove(&id) {
+            let mut state = self.lane.lock();
+            self.lane.counts.dropped(DropReason::Unreadable, entry.records);
+            state.health.unreadable(error, entry.records);
+            self.lane.done(&mut state, entry.id);
+            drop(state);
+            self.lane.progress.notify_waiters();
+        }
+    }
+
+    fn observed(&self, entry: &Entry, begun: Instant, answer: &Answer) {
         let Some(observer) = self.lane.observer.get() else { return };
         let failure = match answer {
             Answer::Taken { rejected: 0, .. } => None,
             Answer::Taken { .. } => Some(FailureReason::Partial),
             Answer::Again { reason, .. } | Answer::Refused { reason, .. } => Some(*reason),
         };
-        observer(RequestEnded { signal: R::SIGNAL, records: batch.records, took: begun.elapsed(), failure });
+        observer(RequestEnded { signal: R::SIGNAL, records: entry.records, took: begun.elapsed(), failure });
     }
 
-    fn settle(&mut self, batch: Batch, answer: Answer) {
+    fn settle(&mut self, batch: &Entry, answer: Answer) {
         let (lane, mut state) = (&self.lane, self.lane.lock());
         match answer {
             Answer::Taken { rejected, message } => {
@@ -274,21 +394,21 @@ impl<R: Record> Sender<R> {
                     lane.counts.failure(FailureReason::Partial);
                     lane.counts.dropped(DropReason::PartialSuccess, rejected);
                 }
-                state.queue.done(&batch);
+                lane.done(&mut state, batch.id);
                 let drained = state.queue.is_drained();
                 state.health.taken(rejected, &message, drained);
                 self.backoff.succeeded();
             }
             Answer::Again { reason, after, message } => {
                 lane.counts.failure(reason);
-                state.queue.give_back(batch);
+                state.queue.give_back(batch.id);
                 state.health.again(reason, &message);
                 self.backoff.failed(Instant::now(), after);
             }
             Answer::Refused { reason, message } => {
                 lane.counts.failure(reason);
                 lane.counts.dropped(DropReason::Rejected, batch.records);
-                state.queue.done(&batch);
+                lane.done(&mut state, batch.id);
                 state.health.refused(reason, &message, batch.records);
                 // the backend is there and answers: the next batch may fare better
                 self.backoff.succeeded();
@@ -296,6 +416,11 @@ impl<R: Record> Sender<R> {
         }
         state.resume_at = self.backoff.resume_at();
     }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn no_answer(timeout: Duration) -> Answer {

@@ -1,64 +1,161 @@
-//! What waits for the backend: the seam behind which batches can be kept in memory or, durably, on disk.
+//! What waits for the backend: which batches, in what order, and where each of them is held.
 //!
-//! Knows nothing of what is in a batch, of sending, or of time. A batch that is taken is either given back or done.
+//! A batch comes with its payload in memory. Where there is a spool it is written to disk meanwhile, and the payload
+//! is let go of when much waits; it is read back when its turn comes. Knows nothing of what is in a batch, of sending,
+//! of files, or of time. A batch that is taken is either given back or done.
 //!
 //! Full-policy: the oldest waiting batches make room for a new one, whole, and are counted by the caller. Batches on
 //! their way are never dropped, and count against the quota.
-//! Invariant: while those on their way and the newest fit into the quota, all together do.
+//! Invariants: while those on their way and the newest fit into the quota, all together do; what is held in memory
+//! alone is within a quota of its own.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+
+use gobeacon_formats::Timestamp;
+use prost::bytes::Bytes;
 
 use super::batch::Batch;
+use super::spool::{Kept, Place};
+
+/// Payloads that are on disk too are kept in memory up to this many bytes: what waits for a moment is not read back.
+const CACHED_BYTES: u64 = 4 << 20;
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quota {
+    /// Spans or log records.
+    pub(super) records: u64,
+    /// Encoded bytes.
+    pub(super) bytes: u64,
+    /// Encoded bytes that are nowhere but in memory.
+    pub(super) memory_bytes: u64,
+    /// Batches: each costs a little, however small it is.
+    pub(super) batches: usize,
+}
+
+/// A batch that waits or is on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Names the batch to everybody; later ones have higher ones.
+    pub(super) id: u64,
+    /// Spans or log records in it.
+    pub(super) records: u64,
+    /// Of the payload.
+    pub(super) bytes: u64,
+    /// When it was added.
+    pub(super) added: Timestamp,
+    /// The payload, where it is in memory.
+    pub(super) payload: Option<Bytes>,
+    /// Where it is on disk, once it is.
+    pub(super) place: Option<Place>,
+}
+
+impl Entry {
+    fn memory(&self) -> u64 {
+        self.payload.as_ref().map_or(0, |_| self.bytes)
+    }
+
+    /// Bytes that an end of the process would lose.
+    fn at_risk(&self) -> u64 {
+        if self.place.is_some() { 0 } else { self.bytes }
+    }
+}
+
+/// What a push did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pushed {
+    /// The id of the new batch.
+    pub(super) id: u64,
+    /// Records that were dropped to make room for it.
+    pub(super) dropped: u64,
+    /// The batches that they were in.
+    pub(super) dropped_ids: Vec<u64>,
+}
 
 /// Batches in the order they came, with a quota.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: VecDeque<Batch>,
-    most_records: u64,
-    most_bytes: u64,
+    quota: Quota,
+    next_id: u64,
+    waiting: BTreeMap<u64, Entry>,
+    on_the_way: BTreeMap<u64, Entry>,
     /// Of all batches, those on their way included.
     records: u64,
     bytes: u64,
-    on_the_way: usize,
+    memory: u64,
+    at_risk: u64,
 }
 
 impl Queue {
-    pub(super) fn new(most_records: u64, most_bytes: u64) -> Self {
-        Self { waiting: VecDeque::new(), most_records, most_bytes, records: 0, bytes: 0, on_the_way: 0 }
+    pub(super) fn new(quota: Quota) -> Self {
+        let (waiting, on_the_way) = (BTreeMap::new(), BTreeMap::new());
+        Self { quota, next_id: 1, waiting, on_the_way, records: 0, bytes: 0, memory: 0, at_risk: 0 }
     }
 
-    /// Adds a batch. Gives back how many records were dropped to make room for it.
-    #[must_use]
-    pub(super) fn push(&mut self, batch: Batch) -> u64 {
-        let dropped = self.make_room(batch.records, batch.bytes());
-        self.records += batch.records;
-        self.bytes += batch.bytes();
-        self.waiting.push_back(batch);
-        dropped
+    /// Adds what an earlier life left on disk, before anything else is added. Gives back the ids.
+    pub(super) fn found(&mut self, kept: &[Kept]) -> Vec<u64> {
+        let entry = |id, kept: &Kept| Entry {
+            id,
+            records: kept.records,
+            bytes: kept.bytes,
+            added: kept.added,
+            payload: None,
+            place: Some(kept.place),
+        };
+        kept.iter().map(|kept| self.insert(|id| entry(id, kept))).collect()
+    }
+
+    /// Adds a batch, and drops the oldest where there is no room for it.
+    pub(super) fn push(&mut self, batch: Batch, added: Timestamp) -> Pushed {
+        let mut pushed = Pushed::default();
+        self.make_room(batch.records, batch.bytes(), &mut pushed);
+        let Batch { payload, records } = batch;
+        let bytes = payload.len() as u64;
+        pushed.id = self.insert(|id| Entry { id, records, bytes, added, payload: Some(payload), place: None });
+        pushed
     }
 
     /// The oldest batch, which is then on its way.
-    pub(super) fn take(&mut self) -> Option<Batch> {
-        let batch = self.waiting.pop_front()?;
-        self.on_the_way += 1;
-        Some(batch)
+    pub(super) fn take(&mut self) -> Option<Entry> {
+        let (id, entry) = self.waiting.pop_first()?;
+        self.on_the_way.insert(id, entry.clone());
+        Some(entry)
     }
 
-    /// A batch that was taken waits again, as the oldest. It counted all the while, so it has room.
-    pub(super) fn give_back(&mut self, batch: Batch) {
-        self.on_the_way = self.on_the_way.saturating_sub(1);
-        self.waiting.push_front(batch);
+    /// A batch that was taken waits again, in its old place. It counted all the while, so it has room.
+    pub(super) fn give_back(&mut self, id: u64) {
+        if let Some(entry) = self.on_the_way.remove(&id) {
+            self.waiting.insert(id, entry);
+        }
     }
 
     /// A batch that was taken is delivered or given up.
-    pub(super) fn done(&mut self, batch: &Batch) {
-        self.on_the_way = self.on_the_way.saturating_sub(1);
-        self.forget(batch);
+    pub(super) fn done(&mut self, id: u64) {
+        if let Some(entry) = self.on_the_way.remove(&id) {
+            self.forget(&entry);
+        }
+    }
+
+    /// A batch is on disk now.
+    pub(super) fn written(&mut self, id: u64, place: Place) {
+        let keep = self.memory <= CACHED_BYTES;
+        let entry = match self.waiting.get_mut(&id) {
+            Some(entry) => Some(entry),
+            None => self.on_the_way.get_mut(&id),
+        };
+        if let Some(entry) = entry {
+            self.at_risk -= entry.at_risk().min(self.at_risk);
+            entry.place = Some(place);
+            if !keep {
+                self.memory -= entry.memory().min(self.memory);
+                entry.payload = None;
+            }
+        }
     }
 
     /// Nothing waits and nothing is on its way.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.on_the_way == 0
+        self.waiting.is_empty() && self.on_the_way.is_empty()
     }
 
     /// Nothing waits.
@@ -76,23 +173,55 @@ impl Queue {
         self.bytes
     }
 
+    /// When the oldest was added.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        let first = |entries: &BTreeMap<u64, Entry>| entries.first_key_value().map(|(_, entry)| entry.added);
+        [first(&self.waiting), first(&self.on_the_way)].into_iter().flatten().min()
+    }
+
+    /// Records that an end of the process would lose.
+    pub(super) fn records_at_risk(&self) -> u64 {
+        let all = self.waiting.values().chain(self.on_the_way.values());
+        all.filter(|entry| entry.place.is_none()).map(|entry| entry.records).sum()
+    }
+
     /// Whether a batch of this size would drop nothing.
     pub(super) fn has_room(&self, records: u64, bytes: u64) -> bool {
-        self.records + records <= self.most_records && self.bytes + bytes <= self.most_bytes
+        let Quota { records: most_records, bytes: most_bytes, memory_bytes, batches } = self.quota;
+        self.records + records <= most_records
+            && self.bytes + bytes <= most_bytes
+            && self.at_risk + bytes <= memory_bytes
+            && self.waiting.len() < batches
     }
 
-    fn make_room(&mut self, records: u64, bytes: u64) -> u64 {
-        let mut dropped = 0;
+    fn insert(&mut self, make: impl FnOnce(u64) -> Entry) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let entry = make(id);
+        self.records += entry.records;
+        self.bytes += entry.bytes;
+        self.memory += entry.memory();
+        self.at_risk += entry.at_risk();
+        self.waiting.insert(id, entry);
+        id
+    }
+
+    fn make_room(&mut self, records: u64, bytes: u64, pushed: &mut Pushed) {
         while !self.has_room(records, bytes) {
-            let Some(oldest) = self.waiting.pop_front() else { break };
-            self.forget(&oldest);
-            dropped += oldest.records;
+            // what is on disk makes no room in memory
+            let in_memory = self.at_risk + bytes > self.quota.memory_bytes;
+            let oldest = self.waiting.values().find(|entry| !in_memory || entry.place.is_none()).map(|entry| entry.id);
+            let Some(entry) = oldest.and_then(|id| self.waiting.remove(&id)) else { break };
+            self.forget(&entry);
+            pushed.dropped += entry.records;
+            pushed.dropped_ids.push(entry.id);
         }
-        dropped
     }
 
-    fn forget(&mut self, batch: &Batch) {
-        self.records = self.records.saturating_sub(batch.records);
-        self.bytes = self.bytes.saturating_sub(batch.bytes());
+    fn forget(&mut self, entry: &Entry) {
+        self.records = self.records.saturating_sub(entry.records);
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        self.memory = self.memory.saturating_sub(entry.memory());
+        self.at_risk = self.at_risk.saturating_sub(entry.at_risk());
     }
 }

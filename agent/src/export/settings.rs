@@ -83,6 +83,17 @@ pub(crate) struct Settings {
     pub(crate) service_name: Option<String>,
     /// Sizes and times of the queue.
     pub(crate) limits: Limits,
+    /// Where what waits is kept on disk; `None`: it is held in memory.
+    pub(crate) spool: Option<Spool>,
+}
+
+/// Where what waits is kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spool {
+    /// Each signal has a folder in it.
+    pub(crate) dir: PathBuf,
+    /// Most bytes, for each signal.
+    pub(crate) most_bytes: u64,
 }
 
 impl Settings {

@@ -20,6 +20,7 @@ mod limits;
 mod otlp_receiver;
 mod own_spans;
 mod secrecy;
+mod spooled;
 mod tls;
 
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];

@@ -50,6 +50,9 @@ pub(super) enum Answer {
 /// The exporter cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
+    /// The operating system gives no thread.
+    #[error("the exporter cannot be started: {0}")]
+    Thread(std::io::Error),
     /// A file that a setting names cannot be read.
     #[error("{key} names the file {path}, which cannot be read: {source}", path = path.display())]
     File {

@@ -75,6 +75,9 @@ pub(super) enum Id {
     KernelQueueOverflows,
     ExportRequests,
     ExportFailures,
+    SpoolBytes,
+    SpoolOldest,
+    SpoolErrors,
 }
 
 /// What kind of number it is.
@@ -275,7 +278,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 52] = [
+pub(super) static CATALOGUE: [Row; 55] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -652,5 +655,27 @@ pub(super) static CATALOGUE: [Row; 52] = [
         "gobeacon_export_failures_total",
         &[EXPORTER, Label { name: "reason", values: Values::Closed(export_reasons) }],
         "Requests to the OTLP backend that failed, and those of which it took only a part.",
+    ),
+    row(
+        Id::SpoolBytes,
+        "gobeacon_spool_bytes",
+        Kind::Gauge,
+        Unit::Bytes,
+        &[EXPORTER],
+        "Bytes of the files that keep what is not delivered yet.",
+    ),
+    row(
+        Id::SpoolOldest,
+        "gobeacon_spool_oldest_seconds",
+        Kind::Gauge,
+        Unit::Seconds,
+        &[EXPORTER],
+        "How long the oldest data that is not delivered has waited, on disk or in memory; 0 when none waits.",
+    ),
+    counter(
+        Id::SpoolErrors,
+        "gobeacon_spool_errors_total",
+        &[EXPORTER],
+        "Writes to the spool that failed; each was tried again while the data was held in memory.",
     ),
 ];

@@ -73,15 +73,15 @@ pub(super) fn start_observers(
     ])
 }
 
-/// Tries out the folder for what must be remembered, where one is set: nothing is kept there so far, so one that
-/// cannot be used is a warning and no more.
+/// Tries out the folder for what must be remembered, where one is set: one that cannot be used is a warning and no
+/// more.
 pub(super) fn try_state_dir(config: &Config) {
     let Some(dir) = &config.state_dir else { return };
     if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| tried_out(dir)) {
         tracing::warn!(
             state_dir = %dir.display(),
             %error,
-            "the state folder cannot be written; nothing is kept there so far, so the agent goes on without it"
+            "the state folder cannot be written: the agent goes on, and remembers nothing over a restart"
         );
     }
 }
@@ -99,7 +99,8 @@ pub(super) type Export = (Exporter, Option<Arc<SelfTelemetry>>);
 /// `None`: there is nothing to export to.
 pub(super) fn start_exporter(config: &Config) -> Result<Option<Export>, AgentError> {
     match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
-        Resolved::On(settings) => {
+        Resolved::On(mut settings) => {
+            settings.spool = wiring::spool(config, |name| std::env::var(name).ok());
             let exporter = Exporter::start(&settings)?;
             let own = if config.self_telemetry { SelfTelemetry::watching(&exporter, &settings)? } else { None };
             Ok(Some((exporter, own)))

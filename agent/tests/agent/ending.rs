@@ -43,6 +43,30 @@ fn a_backend_that_never_answers_holds_the_end_up_to_the_deadline_and_no_longer()
     agent.wait_for_line("gobeacon_log_lines_total 2");
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
+    assert!(agent.said().contains("is kept on disk for the next start"), "{}", agent.said());
+    assert!(!agent.said().contains("is lost"), "{}", agent.said());
+    drop(agent);
+
+    // the next start sends it, though the log is gone
+    std::fs::remove_file(folder.path().join("a.log")).unwrap();
+    receiver.answer(Answer::Ok);
+    let _agent = Agent::start(folder.path(), &arguments, &[]);
+    receiver.wait_for_spans(2);
+    let names: Vec<_> = receiver.spans().iter().map(|(_, span)| span.name.clone()).collect();
+    assert!(names.contains(&"go build".to_owned()) && names.contains(&"module download".to_owned()), "{names:?}");
+}
+
+#[test]
+fn without_a_spool_what_a_dead_backend_did_not_take_is_lost_and_said() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    receiver.answer(Answer::Hang);
+    std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
+    let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
+    let variables = [("GOBEACON_SHUTDOWN_TIMEOUT", "1s"), ("GOBEACON_OTLP_SPOOL_BYTES", "0")];
+    let mut agent = Agent::start(folder.path(), &arguments, &variables);
+    agent.wait_for_line("gobeacon_log_lines_total 2");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
     assert!(agent.said().contains("data was not exported before the deadline and is lost"), "{}", agent.said());
 }
 

@@ -83,7 +83,7 @@ pub(super) fn resolve(explicit: &Explicit, env: Env<'_>) -> Result<Resolved, Set
     }
     let (resource, service_name) = source.resource()?;
     let limits = source.limits()?;
-    Ok(Resolved::On(Box::new(Settings { traces, logs, resource, service_name, limits })))
+    Ok(Resolved::On(Box::new(Settings { traces, logs, resource, service_name, limits, spool: None })))
 }
 
 struct Source<'a> {

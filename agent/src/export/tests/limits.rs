@@ -1,5 +1,6 @@
 //! Bounds: of memory while the backend is away, of time at the end, of the size of a record.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,7 +13,8 @@ use tonic::Code;
 use super::super::Left;
 use super::super::batch::{Batch, Builder};
 use super::super::encode::Common;
-use super::super::queue::Queue;
+use super::super::queue::{Queue, Quota};
+use super::super::spool::Place;
 use super::*;
 
 fn down(protocol: Protocol) -> Answer {
@@ -196,29 +198,43 @@ proptest! {
 
     #[test]
     fn the_queue_loses_no_record_unaccounted_and_keeps_its_quota(
-        steps in prop::collection::vec((0..4_u8, 1..50_u64, 1..500_usize), 0..200)
+        steps in prop::collection::vec((0..5_u8, 1..50_u64, 1..500_usize), 0..200)
     ) {
-        let mut queue = Queue::new(100, 2_000);
-        let mut on_the_way = Vec::new();
+        let quota = Quota { records: 100, bytes: 2_000, memory_bytes: 1_000, batches: 6 };
+        let mut queue = Queue::new(quota);
+        let (mut on_the_way, mut in_memory) = (Vec::new(), BTreeSet::new());
         let (mut pushed, mut dropped, mut done) = (0, 0, 0);
         for (step, records, bytes) in steps {
             match (step, on_the_way.pop()) {
                 (0, None) | (1, None) => on_the_way.extend(queue.take()),
-                (0, Some(batch)) => queue.give_back(batch),
-                (1, Some(batch)) => {
-                    done += batch.records;
-                    queue.done(&batch);
+                (0, Some(entry)) => queue.give_back(entry.id),
+                (1, Some(entry)) => {
+                    done += entry.records;
+                    queue.done(entry.id);
+                    in_memory.remove(&entry.id);
+                }
+                (2, taken) => {
+                    on_the_way.extend(taken);
+                    if let Some(id) = in_memory.pop_first() {
+                        queue.written(id, Place::default());
+                    }
                 }
                 (_, taken) => {
                     on_the_way.extend(taken);
                     pushed += records;
-                    dropped += queue.push(batch(records, bytes));
+                    let it = queue.push(batch(records, bytes), Timestamp::from_nanos(0));
+                    dropped += it.dropped;
+                    in_memory.insert(it.id);
+                    it.dropped_ids.iter().for_each(|id| _ = in_memory.remove(id));
                 }
             }
             prop_assert_eq!(queue.records() + dropped + done, pushed);
-            let flying: u64 = on_the_way.iter().map(|batch| batch.records).sum();
+            let flying: u64 = on_the_way.iter().map(|entry| entry.records).sum();
             prop_assert!(queue.records() <= 100 + flying.max(50));
+            let flying: u64 = on_the_way.iter().map(|entry| entry.bytes).sum();
+            prop_assert!(queue.bytes() <= 2_000 + flying.max(500));
             prop_assert_eq!(queue.is_empty(), queue.records() == 0);
+            prop_assert_eq!(queue.records_at_risk() == 0, in_memory.is_empty());
         }
     }
 }
