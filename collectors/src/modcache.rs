@@ -25,6 +25,7 @@ use crate::{Collector, Observation, Places, Root};
 mod drain;
 mod known;
 mod names;
+mod survey;
 mod tracker;
 mod trees;
 mod work;
@@ -50,6 +51,8 @@ pub struct Settings {
     /// How often caches are looked for. Default 2 s. Without notification of the kernel the caches themselves are looked
     /// at again as often, and at most one part in twenty of the time.
     pub rescan_interval: Duration,
+    /// How often all that the caches hold is counted. Default 15 min. It is done at low pace.
+    pub inventory_interval: Duration,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             stall_after: Duration::from_secs(30),
             abandon_after: Duration::from_secs(15 * 60),
             rescan_interval: Duration::from_secs(2),
+            inventory_interval: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -84,6 +88,21 @@ pub enum Event {
     Stalled(Box<Stall>),
     /// A stalled download grows again, or has ended. Comes before the [`Self::Downloaded`] of the same.
     StallOver(Box<Stall>),
+    /// All that the cache holds was counted.
+    Counted(Box<Holdings>),
+    /// The cache is gone, or cannot be read any more.
+    Gone,
+}
+
+/// What a cache holds, and what room is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Versions of modules and toolchains, those of which there is only a go.mod left out.
+    pub versions: u64,
+    /// Bytes of all files: downloads, extracted modules, records of checksum databases, repositories.
+    pub bytes: u64,
+    /// Bytes that may still be written to the file system; `None` where it does not say.
+    pub free_bytes: Option<u64>,
 }
 
 /// One download of a module version.

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::Settings;
 use super::build::{Attributes, Value};
 
-/// Resource attributes of the builds of the log at `path`.
-pub(crate) fn of_log(path: &Path, settings: &Settings) -> Attributes {
+/// Resource attributes of what no log tells of.
+pub(crate) fn of_machine(settings: &Settings) -> Attributes {
     let mut attributes: Attributes = vec![
         ("service.name", text("go-build")),
         ("telemetry.distro.name", text("gobeacon")),
@@ -17,6 +17,12 @@ pub(crate) fn of_log(path: &Path, settings: &Settings) -> Attributes {
     if let Some(name) = &settings.host_name {
         attributes.push(("host.name", text(name)));
     }
+    attributes
+}
+
+/// Resource attributes of the builds of the log at `path`.
+pub(crate) fn of_log(path: &Path, settings: &Settings) -> Attributes {
+    let mut attributes = of_machine(settings);
     attributes.push(("log.file.path", text(&path.to_string_lossy())));
     let parts: Vec<_> = path.iter().filter_map(|part| part.to_str()).collect();
     for (at, part) in parts.iter().enumerate() {

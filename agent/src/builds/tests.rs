@@ -96,6 +96,8 @@ impl Seen {
                 other @ (Outcome::CommandStarted { .. }
                 | Outcome::Download { .. }
                 | Outcome::DownloadFailed { .. }
+                | Outcome::Downloaded(_)
+                | Outcome::DownloadsStalled(_)
                 | Outcome::ToolchainDownload { .. }
                 | Outcome::ProxyFallback { .. }
                 | Outcome::SumdbRequestFailed { .. }

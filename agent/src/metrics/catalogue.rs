@@ -30,6 +30,10 @@ pub(super) enum Id {
     Failures,
     ModuleDownloads,
     ModuleDownloadFailures,
+    ModuleDownloadBytes,
+    ModuleRedundantDownloadBytes,
+    ModuleDownloadDuration,
+    ModuleDownloadsStalled,
     ProxyFallbacks,
     ChecksumMismatches,
     ChecksumMismatchedModules,
@@ -187,6 +191,8 @@ pub(super) const UNKNOWN: &str = "unknown";
 pub(super) const EXPORTERS: [&str; 2] = ["otlp_traces", "otlp_logs"];
 /// The `cache` of a build cache (GOCACHE).
 pub(super) const BUILD_CACHE: &str = "build";
+/// Module caches.
+pub(super) const MOD_CACHE: &str = "mod";
 /// The `source` of what the kernel tells of build caches.
 pub(super) const BY_WATCH: &str = "watch";
 /// `what` and `reason` of what is lost before it is an event.
@@ -196,6 +202,7 @@ pub(super) const PARSER_FULL: [&str; 2] = ["event", "parser_full"];
 /// Go commands take from a second to an hour.
 const COMMAND_SECONDS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 4096.0];
 const TEST_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+const DOWNLOAD_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0];
 const LATENCY_SECONDS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 const SUBCOMMAND: Label = Label { name: "subcommand", values: Values::Closed(subcommands) };
@@ -209,7 +216,7 @@ const LATE_REASON: Label =
 const COLLECTOR: Label = Label { name: "collector", values: Values::Closed(collectors) };
 const EXPORTER: Label = Label { name: "exporter", values: Values::Closed(|| EXPORTERS.to_vec()) };
 /// Which kind of cache.
-const CACHE: Label = Label { name: "cache", values: Values::Closed(|| vec![BUILD_CACHE]) };
+const CACHE: Label = Label { name: "cache", values: Values::Closed(|| vec![BUILD_CACHE, MOD_CACHE]) };
 
 fn collectors() -> Vec<&'static str> {
     COLLECTORS.iter().map(|collector| collector.name).collect()
@@ -278,7 +285,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 55] = [
+pub(super) static CATALOGUE: [Row; 59] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -326,6 +333,44 @@ pub(super) static CATALOGUE: [Row; 55] = [
             "Module versions that a go command could not download: each counts once for each go command.",
         )
     },
+    Row {
+        most_series: hosts::MOST + 2,
+        ..row(
+            Id::ModuleDownloadBytes,
+            "gobuild_module_download_bytes_total",
+            Kind::Counter,
+            Unit::Bytes,
+            &[Label { name: "host", values: Values::Host }],
+            "Bytes of the module zips that came into watched module caches.",
+        )
+    },
+    row(
+        Id::ModuleRedundantDownloadBytes,
+        "gobuild_module_redundant_download_bytes_total",
+        Kind::Counter,
+        Unit::Bytes,
+        &[],
+        "Bytes of module zips that this machine had before: in another of its module caches, or in the same one until it was cleaned.",
+    ),
+    Row {
+        most_series: hosts::MOST + 2,
+        ..row(
+            Id::ModuleDownloadDuration,
+            "gobuild_module_download_duration_seconds",
+            Kind::Histogram(DOWNLOAD_SECONDS),
+            Unit::Seconds,
+            &[Label { name: "host", values: Values::Host }],
+            "Time from the first request for a module zip until it was verified and in its place.",
+        )
+    },
+    row(
+        Id::ModuleDownloadsStalled,
+        "gobuild_module_downloads_stalled",
+        Kind::Gauge,
+        Unit::None,
+        &[],
+        "Downloads into watched module caches that do not grow at present.",
+    ),
     Row {
         most_series: 24,
         ..counter(
@@ -531,7 +576,8 @@ pub(super) static CATALOGUE: [Row; 55] = [
             Kind::Gauge,
             Unit::None,
             &[CACHE],
-            "Entries of all caches of this kind, once they were looked at: files of actions and of outputs.",
+            "Entries of all caches of this kind, once they were looked at: in build caches files of actions and of outputs, in module caches \
+             versions of modules and toolchains.",
         )
     },
     Row {

@@ -16,7 +16,12 @@ impl Agent {
                 self.metrics.build_caches(&self.build_caches.totals());
             }
             Observation::Counters(report) => self.metrics.counters(&report),
-            Observation::ModCache(_) | Observation::Integrity(_) | Observation::ActionGraph(_) => {}
+            Observation::ModCache(report) => {
+                self.metrics.modcache(&report);
+                self.builds.tick(now(), &mut self.outcomes);
+                self.builds.files(&report, &mut self.outcomes);
+            }
+            Observation::Integrity(_) | Observation::ActionGraph(_) => {}
         }
         self.settle(now());
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, buildcache, counters, logs};
+use gobeacon_collectors::{Observation, Running, buildcache, counters, logs, modcache};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -68,6 +68,7 @@ pub(super) fn start_observers(
     let env = |name: &str| std::env::var(name).ok();
     let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
     Ok(vec![
+        modcache::start(wiring::modcache(config, env), observed.clone())?,
         buildcache::start(wiring::buildcache(config, env), observed.clone())?,
         counters::start(counters, observed.clone())?,
     ])

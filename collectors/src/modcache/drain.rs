@@ -74,6 +74,7 @@ impl Control {
     /// No notice is wanted any more.
     pub(super) fn over(&self) {
         self.is_over.store(true, Relaxed);
+        self.stop.stop(Duration::ZERO);
     }
 
     fn put(&self, new: &mut Vec<Noticed>, mut overflows: u64) {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::harness::{Health, Problem};
+use crate::inventory::problem;
 use crate::os::{self, Inotify, Kind, Kinds, Watch};
 
 use super::names::{self, Key, Name};
@@ -190,25 +191,7 @@ fn is_folder(entry: &fs::DirEntry, parent: &Place) -> bool {
     kind.is_dir() || (kind.is_symlink() && parent.follows_links() && leads_to_one())
 }
 
-/// What an error is counted as.
-pub(super) fn problem(error: &io::Error) -> Problem {
-    if os::is_out_of_descriptors(error) {
-        return Problem::TooManyOpenFiles;
-    }
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => Problem::PermissionDenied,
-        io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle => Problem::NotFound,
-        _ => Problem::Io,
-    }
-}
-
 fn watch_problem(error: &io::Error) -> Problem {
-    match problem(error) {
-        Problem::Io => Problem::WatchFailed,
-        other @ (Problem::PermissionDenied
-        | Problem::NotFound
-        | Problem::TooManyOpenFiles
-        | Problem::WatchLimit
-        | Problem::WatchFailed) => other,
-    }
+    let problem = problem(error);
+    if problem == Problem::Io { Problem::WatchFailed } else { problem }
 }

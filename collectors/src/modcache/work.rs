@@ -17,10 +17,12 @@ use tokio::sync::mpsc;
 use super::drain::{self, Control, Noticed, now};
 use super::known::Known;
 use super::names::{self, Key, Name};
+use super::survey;
 use super::tracker::{FileFacts, Tracker, Zip};
-use super::trees::{Folder, Place, Seen, Trees, problem};
+use super::trees::{Folder, Place, Seen, Trees};
 use super::{Ending, Event, Report, Settings};
 use crate::harness::{Health, State};
+use crate::inventory::problem;
 use crate::os::{self, Happened, Inotify};
 use crate::roots::{self, Wanted};
 use crate::stopping::Over;
@@ -58,9 +60,16 @@ pub(super) fn run(settings: &Settings, control: &Arc<Control>, health: &Health, 
         looking_takes: Duration::ZERO,
         next_look: Instant::now(),
     };
-    // the error says that nobody receives any more: then it is over too
-    let _ = work.go_on(control, to);
-    control.over();
+    std::thread::scope(|scope| {
+        let surveyor = std::thread::Builder::new().name("modcache survey".to_owned());
+        let surveyed = surveyor.spawn_scoped(scope, || survey::run(settings, control, health, to));
+        if let Err(error) = surveyed {
+            tracing::warn!(%error, "nobody counts what module caches hold: there is no thread for it");
+        }
+        // the error says that nobody receives any more: then it is over too
+        let _ = work.go_on(control, to);
+        control.over();
+    });
     // one that panicked has nothing more to tell
     drop(drainer.map(JoinHandle::join));
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use gobeacon_collectors::modcache::Event;
 use gobeacon_collectors::{Problem, State};
 
 use super::support::{Cache, Watching, settings};
@@ -68,4 +69,19 @@ fn a_cache_that_is_removed_ends_what_was_under_way() {
     watching.wait_ended(1);
     writing.kill();
     assert_eq!(watching.finish().len(), 1);
+}
+
+#[test]
+fn what_a_cache_holds_is_counted_at_the_start_and_a_cache_that_is_gone_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, other) = (Cache::new(&dir, "mod"), Cache::new(&dir, "other"));
+    cache.download("example.com/m", "v1.0.0", 1_000);
+    cache.download("example.com/m", "v1.0.1", 2_000);
+    let mut watching = Watching::start(settings(&[&cache.0, &other.0]));
+    watching.wait("both are counted", |it| it.counts.len() == 2);
+    let Event::Counted(holdings) = &watching.counts[0] else { panic!("{:?}", watching.counts) };
+    assert_eq!(holdings.versions, 2);
+    assert!((3_000..4_000).contains(&holdings.bytes) && holdings.free_bytes > Some(0), "{holdings:?}");
+    fs::remove_dir_all(&other.0).unwrap();
+    watching.wait("one is gone", |it| it.counts.contains(&Event::Gone));
 }

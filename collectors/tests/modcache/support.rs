@@ -21,6 +21,8 @@ pub(crate) struct Watching {
     running: Option<Running>,
     said: mpsc::Receiver<Observation>,
     pub(crate) events: Vec<Event>,
+    /// What the caches hold, as it was told.
+    pub(crate) counts: Vec<Event>,
 }
 
 impl Drop for Watching {
@@ -43,7 +45,7 @@ impl Watching {
     pub(crate) fn start(settings: Settings) -> Self {
         let (sender, said) = mpsc::channel(gobeacon_collectors::CHANNEL_OBSERVATIONS);
         let running = Some(modcache::start(settings, sender).unwrap());
-        let mut watching = Self { running, said, events: Vec::new() };
+        let mut watching = Self { running, said, events: Vec::new(), counts: Vec::new() };
         watching.wait("it works", |it| it.health().state.is_up());
         watching
     }
@@ -56,7 +58,7 @@ impl Watching {
     pub(crate) fn ended(&self) -> Vec<&Download> {
         let of = |event| match event {
             &Event::Downloaded(ref download) => Some(&**download),
-            Event::Stalled(_) | Event::StallOver(_) => None,
+            Event::Stalled(_) | Event::StallOver(_) | Event::Counted(_) | Event::Gone => None,
         };
         self.events.iter().filter_map(of).collect()
     }
@@ -87,7 +89,7 @@ impl Watching {
         let running = self.running.take().unwrap();
         running.stop(DEADLINE);
         while let Some(Observation::ModCache(report)) = self.said.blocking_recv() {
-            self.events.extend(report.events);
+            self.take(report.events);
         }
         running.join();
         std::mem::take(&mut self.events)
@@ -103,9 +105,17 @@ impl Watching {
         self.events.retain(|event| !is_mark(event));
     }
 
+    /// Counts apart from what happens to downloads.
+    fn take(&mut self, events: Vec<Event>) {
+        let is_count = |event: &Event| matches!(event, Event::Counted(_) | Event::Gone);
+        let (counts, others): (Vec<_>, Vec<_>) = events.into_iter().partition(is_count);
+        self.counts.extend(counts);
+        self.events.extend(others);
+    }
+
     fn receive(&mut self) {
         while let Ok(Observation::ModCache(report)) = self.said.try_recv() {
-            self.events.extend(report.events);
+            self.take(report.events);
         }
     }
 }

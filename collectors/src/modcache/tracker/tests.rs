@@ -77,6 +77,7 @@ fn a_file_that_does_not_grow_is_stalled_from_its_last_growth_until_it_grows_or_e
             Event::Stalled(it) => ("began", it.since, it.until),
             Event::StallOver(it) => ("over", it.since, it.until),
             Event::Downloaded(it) => ("ended", it.start, it.end),
+            Event::Counted(_) | Event::Gone => panic!("no such thing here"),
         })
         .collect();
     let expected = [
@@ -163,6 +164,7 @@ proptest! {
                     prop_assert!(!stalled.contains(&it.module) && it.start <= it.end && it.stalled_seconds >= 0.0);
                     ends += 1;
                 }
+                Event::Counted(_) | Event::Gone => panic!("no such thing here"),
             }
         }
         prop_assert_eq!((ends, stalled.len()), (begun, 0));
