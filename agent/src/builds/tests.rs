@@ -2,6 +2,7 @@
 
 mod bounds;
 mod catalogue;
+mod files;
 mod logs;
 mod properties;
 mod scenarios;

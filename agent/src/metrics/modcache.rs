@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn caches_add_up_the_least_room_counts_and_one_that_is_gone_counts_no_more() {
         let mut metrics = Metrics::new(Timestamp::from_nanos(1)).unwrap();
-        assert_eq!(line(&mut metrics, "gobuild_cache_"), None);
+        assert_eq!(line(&mut metrics, "gobuild_cache_size_bytes{"), None);
         let holding =
             |versions, bytes, free| Event::Counted(Box::new(Holdings { versions, bytes, free_bytes: Some(free) }));
         told(&mut metrics, 1, holding(2, 100, 70));
