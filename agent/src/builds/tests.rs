@@ -2,7 +2,6 @@
 
 mod bounds;
 mod catalogue;
-mod files;
 mod logs;
 mod properties;
 mod scenarios;
@@ -97,8 +96,6 @@ impl Seen {
                 other @ (Outcome::CommandStarted { .. }
                 | Outcome::Download { .. }
                 | Outcome::DownloadFailed { .. }
-                | Outcome::Downloaded(_)
-                | Outcome::DownloadsStalled(_)
                 | Outcome::ToolchainDownload { .. }
                 | Outcome::ProxyFallback { .. }
                 | Outcome::SumdbRequestFailed { .. }

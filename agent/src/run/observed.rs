@@ -5,6 +5,7 @@
 use gobeacon_collectors::Observation;
 
 use super::{Agent, now};
+use crate::builds::Outcome;
 
 impl Agent {
     /// Takes in what a collector saw.
@@ -16,12 +17,13 @@ impl Agent {
                 self.metrics.build_caches(&self.build_caches.totals());
             }
             Observation::Counters(report) => self.metrics.counters(&report),
-            Observation::ModCache(report) => {
-                self.metrics.modcache(&report);
-                self.builds.tick(now(), &mut self.outcomes);
-                self.builds.files(&report, &mut self.outcomes);
+            Observation::ActionGraph(report) => {
+                if let Some(told) = self.graphs.apply(&report) {
+                    self.metrics.graph(&told.counts);
+                    self.outcomes.push(Outcome::Telemetry(told.telemetry));
+                }
             }
-            Observation::Integrity(_) | Observation::ActionGraph(_) => {}
+            Observation::ModCache(_) | Observation::Integrity(_) => {}
         }
         self.settle(now());
     }

@@ -4,7 +4,6 @@
 //! replaced before.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-mod caches;
 mod configuration;
 mod logs;
 mod program;

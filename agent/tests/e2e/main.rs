@@ -13,7 +13,6 @@
 
 mod backends;
 mod builds;
-mod caches;
 mod go;
 mod goproxy;
 mod machine;
