@@ -15,15 +15,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gobeacon_collectors::{Batch, Source};
+use gobeacon_collectors::{Batch, Source, modcache};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 pub(crate) mod build;
+mod bursts;
 #[cfg(test)]
 pub(crate) mod catalogue;
 pub(crate) mod command;
 mod downloads;
 mod fallbacks;
+mod files;
 mod findings;
 pub(crate) mod ids;
 mod open;
@@ -32,7 +34,7 @@ mod packages;
 mod records;
 pub(crate) mod redact;
 mod request;
-pub(crate) mod resource;
+mod resource;
 mod root;
 mod spans;
 pub(crate) mod summary;
@@ -43,6 +45,7 @@ mod times;
 mod tests;
 
 use build::{Telemetry, TraceId};
+use files::Files;
 use open::OpenBuild;
 use summary::{BuildSummary, EndedBy};
 
@@ -59,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) max_spans_per_build: usize,
     /// Most builds open at once, at least 1; beyond it the one that was silent the longest is closed.
     pub(crate) max_open_builds: usize,
+    /// Whether [`Builds::files`] tells what happens in module caches: then downloads wait a moment for it.
+    pub(crate) files_are_watched: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +74,7 @@ impl Default for Settings {
             host_name: None,
             max_spans_per_build: 2_000,
             max_open_builds: 1_024,
+            files_are_watched: false,
         }
     }
 }
@@ -86,6 +92,10 @@ pub(crate) enum Outcome {
     Download { offset: u64, module: String, version: String, host: Option<String> },
     /// A download that was told before came to nothing; at most once for each module version of a build.
     DownloadFailed { offset: u64, module: String, version: String, host: Option<String>, class: FailureClass },
+    /// Files showed a download from its start to its end; once for each, whatever else told it.
+    Downloaded(FileFacts),
+    /// So many downloads do not grow at present.
+    DownloadsStalled(usize),
     /// A Go toolchain is downloaded.
     ToolchainDownload { offset: u64, version: String },
     /// A proxy did not have or give something and the next one of the list was asked; told once for each host and
@@ -103,10 +113,23 @@ pub(crate) enum Outcome {
     Failure { offset: u64, failure: Box<Failure>, trace_id: TraceId },
 }
 
+/// What the files of one download tell the metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FileFacts {
+    pub(crate) host: Option<String>,
+    pub(crate) bytes: u64,
+    pub(crate) seconds: f64,
+    pub(crate) redundant: bool,
+    /// Whether the zip came into its place.
+    pub(crate) fetched: bool,
+    pub(crate) trace_id: Option<TraceId>,
+}
+
 /// All open builds, at most one for each log.
 #[derive(Debug)]
 pub(crate) struct Builds {
     settings: Settings,
+    files: Files,
     /// By the id of the log.
     open: BTreeMap<[u8; 16], OpenBuild>,
     /// Bare words that may be import paths, and when they were read, of logs without an open build: one alone opens
@@ -119,7 +142,13 @@ pub(crate) struct Builds {
 impl Builds {
     /// No build is open.
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, open: BTreeMap::new(), words: BTreeMap::new(), clock: Timestamp::from_nanos(i64::MIN) }
+        Self {
+            files: Files::new(&settings),
+            settings,
+            open: BTreeMap::new(),
+            words: BTreeMap::new(),
+            clock: Timestamp::from_nanos(i64::MIN),
+        }
     }
 
     /// The command whose output this log is ended with `code` at `time`. What its last bytes said may still follow.
@@ -144,6 +173,7 @@ impl Builds {
                 build.last_activity = self.clock;
             }
             build.flush(out);
+            self.files.told_by_a_log(build.take_left());
         }
         if batch.ended {
             self.words.remove(&batch.source.id);
@@ -159,6 +189,34 @@ impl Builds {
         for id in over {
             self.close(id, EndedBy::Idle, out);
         }
+        for build in self.open.values_mut().filter(|build| build.downloads_due().is_some_and(|at| at <= now)) {
+            build.release(out);
+            self.files.told_by_a_log(build.take_left());
+        }
+        self.files.tick(self.clock, out);
+    }
+
+    /// Takes in what happened in a module cache. Who follows live logs too calls [`Self::tick`] with the present before.
+    pub(crate) fn files(&mut self, report: &modcache::Report, out: &mut Vec<Outcome>) {
+        self.clock = self.clock.max(report.observed);
+        for event in &report.events {
+            match event {
+                modcache::Event::Downloaded(download) => {
+                    let fits = |build: &OpenBuild| build.fits(download);
+                    let nearest = self.open.values_mut().filter_map(|build| Some((fits(build)?, build)));
+                    match nearest.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
+                        Some((_, build)) => build.downloaded(download),
+                        None => self.files.hold(report, download, self.clock, out),
+                    }
+                }
+                modcache::Event::Stalled(stall) | modcache::Event::StallOver(stall) => {
+                    let is_over = matches!(event, modcache::Event::StallOver(_));
+                    let span = self.open.values().find_map(|build| build.span_of(&stall.module, &stall.version));
+                    self.files.stall(report, stall, is_over, span, out);
+                }
+                modcache::Event::Counted(_) | modcache::Event::Gone => {}
+            }
+        }
     }
 
     /// Closes all builds: the agent stops, or a replay came to its end.
@@ -167,11 +225,16 @@ impl Builds {
         while let Some((id, _)) = self.open.first_key_value() {
             self.close(*id, EndedBy::Shutdown, out);
         }
+        self.files.finish(out);
     }
 
     /// When [`Self::tick`] has something to close at the earliest, as things stand.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.open.values().map(|build| deadline(build, &self.settings)).min()
+        let of_builds = self.open.values().flat_map(|build| {
+            let due = build.downloads_due();
+            std::iter::once(deadline(build, &self.settings)).chain(due)
+        });
+        of_builds.chain(self.files.next_deadline()).min()
     }
 
     /// Where in its log the open build of `source` began: who reads again from there comes to the same state.
@@ -211,7 +274,9 @@ impl Builds {
         }
         if let Some(build) = self.open.get_mut(&id) {
             build.last_activity = self.clock;
+            self.files.before(event, batch.observed, build);
             build.apply(event, batch.observed, out);
+            self.files.behind(event, build);
         }
     }
 
@@ -240,7 +305,8 @@ impl Builds {
 
     fn close(&mut self, id: [u8; 16], by: EndedBy, out: &mut Vec<Outcome>) {
         if let Some(build) = self.open.remove(&id) {
-            build.close(by, out);
+            let left = build.close(by, out);
+            self.files.told_by_a_log(left);
         }
     }
 }

@@ -14,7 +14,6 @@ mod config;
 #[cfg(test)]
 mod docs;
 mod export;
-mod graphs;
 mod logging;
 mod metrics;
 mod os;

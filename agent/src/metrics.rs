@@ -20,8 +20,8 @@ mod buildcache;
 mod catalogue;
 mod counters;
 mod families;
-mod graphs;
 mod hosts;
+mod modcache;
 mod openmetrics;
 mod recent;
 #[cfg(test)]
@@ -65,6 +65,8 @@ pub(crate) struct Metrics {
     families: Families,
     hosts: Hosts,
     mismatched: Recent,
+    /// What module caches hold.
+    module_caches: modcache::Caches,
     /// What was written before this is no measure of how quick the agent is.
     started: Timestamp,
 }
@@ -77,7 +79,13 @@ impl Metrics {
     pub(crate) fn new(now: Timestamp) -> Result<Self, MetricsError> {
         let mut families = Families::new()?;
         families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
-        Ok(Self { families, hosts: Hosts::default(), mismatched: Recent::default(), started: now })
+        Ok(Self {
+            families,
+            hosts: Hosts::default(),
+            mismatched: Recent::default(),
+            module_caches: modcache::Caches::default(),
+            started: now,
+        })
     }
 
     /// Counts what was read, whatever it means for a build.
@@ -112,6 +120,8 @@ impl Metrics {
                 let host = self.hosts.label(host.as_deref());
                 self.families.add(Id::ModuleDownloadFailures, &[&host, class.id()], 1);
             }
+            Outcome::Downloaded(facts) => self.downloaded(facts, now),
+            Outcome::DownloadsStalled(count) => self.families.set(Id::ModuleDownloadsStalled, &[], *count as u64),
             Outcome::ToolchainDownload { .. } => self.families.add(Id::ToolchainDownloads, &[], 1),
             Outcome::ProxyFallback { from_host, reason, .. } => {
                 let host = self.hosts.label(Some(from_host));

@@ -20,7 +20,6 @@ use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
 use crate::config::Config;
 use crate::export::{Exporter, Left};
-use crate::graphs::Graphs;
 use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
@@ -88,7 +87,6 @@ struct Agent {
     signals: Signals,
     builds: Builds,
     build_caches: BuildCaches,
-    graphs: Graphs,
     outcomes: Vec<Outcome>,
     metrics: Metrics,
     exporter: Option<Exporter>,
@@ -145,7 +143,6 @@ impl Agent {
             signals,
             builds: Builds::new(wiring::builds(config)),
             build_caches: BuildCaches::new(wiring::builds(config).host_name),
-            graphs: Graphs::new(wiring::builds(config)),
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,
             exporter,

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gobeacon_collectors::{Places, buildcache, logs};
+use gobeacon_collectors::{Places, buildcache, logs, modcache};
 
 use crate::builds;
 use crate::config::{Compression, Config, Otlp, Protocol};
@@ -60,6 +60,7 @@ pub(crate) fn builds(config: &Config) -> builds::Settings {
         host_name,
         max_spans_per_build: usize::try_from(config.build.max_spans).unwrap_or(usize::MAX),
         max_open_builds: usize::try_from(config.build.max_open).unwrap_or(usize::MAX),
+        files_are_watched: true,
     }
 }
 
@@ -75,6 +76,18 @@ pub(crate) fn logs(config: &Config) -> logs::Settings {
         linger: config.logs.linger.into(),
         max_open_files: usize::try_from(config.logs.max_open_files).unwrap_or(usize::MAX),
         ..logs::Settings::default()
+    }
+}
+
+/// Which module caches are watched, and how.
+pub(crate) fn modcache(config: &Config, env: impl Fn(&str) -> Option<String>) -> modcache::Settings {
+    modcache::Settings {
+        places: modcache_places(config, env),
+        stall_after: config.modcache.stall_after.into(),
+        abandon_after: config.modcache.abandon_after.into(),
+        rescan_interval: config.modcache.rescan_interval.into(),
+        inventory_interval: config.modcache.inventory_interval.into(),
+        ..modcache::Settings::default()
     }
 }
 
@@ -194,6 +207,8 @@ mod tests {
         let mut without_places = Config::default();
         without_places.discovery.enabled = false;
         assert_eq!(buildcache(&without_places, |_| None), buildcache::Settings::default());
+        let watched = modcache(&Config::default(), |_| None);
+        assert_eq!(watched, modcache::Settings { places: watched.places.clone(), ..modcache::Settings::default() });
     }
 
     #[test]

@@ -112,6 +112,30 @@ pub(crate) const CONFIG_FOLDER: &str =
 /// Where programs keep their caches below the home folder (os.UserCacheDir of Go).
 pub(crate) const CACHE_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
 
+/// Which inodes somebody holds a lock on, as far as it can be told without taking one. `None` where this process does
+/// not see the locks of all others: outside of the first process namespace, and where there is no /proc.
+pub(crate) fn locked_inodes() -> Option<std::collections::HashSet<u64>> {
+    // the inode number of the first process namespace is fixed (include/uapi/linux/nsfs.h: PID_NS_INIT_INO)
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    if namespace.as_os_str() != "pid:[4026531836]" {
+        return None;
+    }
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // `1: FLOCK  ADVISORY  WRITE 708 08:01:1234 0 EOF`; one that waits has `->` behind its number
+    let inode = |line: &str| line.split_whitespace().find_map(|word| word.splitn(3, ':').nth(2)?.parse().ok());
+    Some(locks.lines().filter_map(inode).collect())
+}
+
+/// The time by which file systems stamp files: that of the last tick of the clock.
+pub(crate) fn file_time() -> Timestamp {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::RealtimeCoarse;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Realtime;
+    let now = rustix::time::clock_gettime(clock);
+    Timestamp::from_nanos(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
+}
+
 pub(crate) use inotify::Inotify;
 use system::{NOTES_NO_READS, UNNOTED};
 pub(crate) use system::{stat, stat_open};

@@ -38,7 +38,7 @@ pub(crate) enum Wanted {
 }
 
 /// One cache, or one folder of counters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Root {
     /// What the folder *is*, the same over restarts and renames: a hash of device, inode and birth time.
     pub id: [u8; 16],

@@ -73,6 +73,8 @@ pub(crate) struct EventRow {
 
 /// The name under which the root spans stand here.
 pub(crate) const ROOT: &str = "go SUBCOMMAND";
+/// The root span of downloads that no log explains.
+pub(crate) const BURST: &str = "module downloads";
 
 pub(crate) const fn text(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
     Attribute { name, kind: Type::Text, unit: None, meaning, when }
@@ -98,6 +100,7 @@ const fn some(name: &'static str, unit: &'static str, meaning: &'static str) -> 
 }
 
 pub(crate) const ALWAYS: &str = "always";
+const FILES: &str = "a watched module cache shows it";
 const KNOWN: &str = "the log tells it";
 const ERROR_TYPE: Attribute =
     text("error.type", "The [class](failures.md) of the failure; the status of the span is Error then.", "it failed");
@@ -108,7 +111,7 @@ pub(crate) const RESOURCE: &[Attribute] = &[
     text("telemetry.distro.name", "`gobeacon`.", ALWAYS),
     text("telemetry.distro.version", "The version of gobeacon.", ALWAYS),
     text("host.name", "What this machine is called.", "`host.name` is set or the system has a name"),
-    text("log.file.path", "The log.", ALWAYS),
+    text("log.file.path", "The log.", "a log tells of it"),
     text("k8s.namespace.name", "Namespace of the pod.", "the path of the log is one of Kubernetes"),
     text("k8s.pod.name", "Name of the pod.", "the path of the log is one of Kubernetes"),
     text("k8s.pod.uid", "Unique id of the pod.", "the log is below `/var/log/pods`"),
@@ -120,6 +123,20 @@ pub(crate) const RESOURCE: &[Attribute] = &[
 /// The spans.
 pub(crate) const SPANS: &[SpanRow] = &[
     SpanRow {
+        name: BURST,
+        kind: SpanKind::Internal,
+        parent: "none: it is the root of the trace",
+        what: "Downloads into one module cache that no log tells of and that follow each other within 10 s. It goes out \
+               when the last of them is over for so long.",
+        attributes: &[
+            text("gobuild.cache.path", "The module cache.", ALWAYS),
+            whole("gobuild.downloads", "{download}", "How many downloads there are.", ALWAYS),
+            whole("gobuild.download.bytes", "By", "Bytes of all of them.", ALWAYS),
+            some("gobuild.downloads.failed", "{download}", "Downloads that failed."),
+            some("gobuild.downloads.redundant", "{download}", "Downloads of what this machine had before."),
+        ],
+    },
+    SpanRow {
         name: ROOT,
         kind: SpanKind::Internal,
         parent: "none: it is the root of the trace",
@@ -130,8 +147,9 @@ pub(crate) const SPANS: &[SpanRow] = &[
     SpanRow {
         name: "module download",
         kind: SpanKind::Client,
-        parent: "the root",
-        what: "The download of one module version, from the first sign of it.",
+        parent: "the root: of the command whose log tells of it, else `module downloads`",
+        what: "The download of one module version: where a watched module cache shows it, from the moment its file was \
+               made until it was verified and in its place; else from the first sign of it in the log.",
         attributes: &[
             text("artifact.purl", "Package URL: `pkg:golang/MODULE@VERSION`.", ALWAYS),
             text("gobuild.module.path", "Module path.", ALWAYS),
@@ -139,12 +157,30 @@ pub(crate) const SPANS: &[SpanRow] = &[
             text(
                 "gobuild.download.signal",
                 "What showed it first: `log_line` (`go: downloading`), `request` (`-x`), `module_info` \
-                 (`go mod download -json`) or `failure`.",
+                 (`go mod download -json`), `failure`, or `files` where no log tells of it.",
                 ALWAYS,
             ),
-            truth("gobuild.download.end_known", "`false`: no log shows when the last byte came.", ALWAYS),
+            truth(
+                "gobuild.download.end_known",
+                "Whether files showed it: no log shows when the last byte came.",
+                ALWAYS,
+            ),
             text("server.address", "Who served it, or was asked last.", "a request or failure shows it"),
-            text("artifact.hash", "The h1 hash of the zip.", "`go mod download -json` tells it"),
+            text("artifact.hash", "The h1 hash of the zip.", "files or `go mod download -json` tell it"),
+            whole("gobuild.download.bytes", "By", "Bytes of the zip; of a failed one, those seen last.", FILES),
+            truth(
+                "gobuild.download.redundant",
+                "Whether this machine had this version before: in another module cache, or in this one until it was \
+                 cleaned.",
+                FILES,
+            ),
+            Attribute {
+                name: "gobuild.download.stalled_seconds",
+                kind: Type::Number,
+                unit: Some("s"),
+                meaning: "How long it was stalled: it did not grow for `modcache.stall_after` or longer.",
+                when: "it was stalled",
+            },
             ERROR_TYPE,
         ],
     },
@@ -295,6 +331,26 @@ const OF_FAILURE: &[Attribute] = &[
 
 /// The log events.
 pub(crate) const EVENTS: &[EventRow] = &[
+    EventRow {
+        name: "gobuild.download.stalled",
+        severities: &[LogSeverity::Warn, LogSeverity::Info],
+        when: "A download has not grown for `modcache.stall_after`; and again when it grows or has ended. It has the \
+               trace of the command where a log tells of the download, else none.",
+        attributes: &[
+            text("gobuild.module.path", "Module path.", ALWAYS),
+            text("gobuild.module.version", "Module version.", ALWAYS),
+            text("gobuild.download.stall", "`begun`, or `over`.", ALWAYS),
+            Attribute {
+                name: "gobuild.download.stalled_seconds",
+                kind: Type::Number,
+                unit: Some("s"),
+                meaning: "How long it had not grown by then.",
+                when: ALWAYS,
+            },
+            whole("gobuild.download.bytes", "By", "Bytes that were there.", ALWAYS),
+            text("gobuild.cache.path", "The module cache.", ALWAYS),
+        ],
+    },
     EventRow {
         name: "gobuild.failure",
         severities: &[LogSeverity::Info, LogSeverity::Warn, LogSeverity::Error],

@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gobeacon_collectors::Source;
+use gobeacon_collectors::{Source, modcache};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, HttpAnswer, PackageStatus, Timestamp};
 
 use super::build::{LogRecord, SpanId, TraceId};
 use super::command::{self, Invocation};
-use super::downloads::{Downloads, Signal, Told};
+use super::downloads::{Downloads, Left, Signal, Told};
 use super::fallbacks::{Fallback, Fallbacks};
 use super::findings::{Findings, Stage, stage};
 use super::outbox::Outbox;
@@ -25,6 +25,9 @@ use super::summary::EndedBy;
 use super::tally::Tally;
 use super::times::{At, Times, believed};
 use super::{Outcome, Settings, ids, resource};
+
+/// How long downloads wait for what files tell of them, once the command went on.
+const FILES_WITHIN_SECONDS: f64 = 1.0;
 
 /// One open build.
 #[derive(Debug)]
@@ -48,6 +51,9 @@ pub(super) struct OpenBuild {
     outbox: Outbox,
     /// As a shell tells it, where it is known.
     exit_code: Option<u8>,
+    files_are_watched: bool,
+    /// When downloads go out that waited for what files tell of them.
+    downloads_due: Option<Timestamp>,
 }
 
 impl OpenBuild {
@@ -72,6 +78,8 @@ impl OpenBuild {
             fallbacks: Fallbacks::default(),
             sumdb_told: false,
             exit_code: None,
+            files_are_watched: settings.files_are_watched,
+            downloads_due: None,
         }
     }
 
@@ -325,17 +333,79 @@ impl OpenBuild {
         self.outbox.record(record, &mut self.tally.folded);
     }
 
-    /// The command went on to compile or test: no download will come or fail any more.
+    /// The command went on to compile or test: no download will come or fail any more. What files tell of them may
+    /// still come, when the log was read first.
     fn loaded(&mut self, out: &mut Vec<Outcome>) {
-        if self.downloads.len() > 0 {
-            self.tell_rest(out);
+        if self.downloads.len() == 0 || self.downloads_due.is_some() {
+            return;
+        }
+        if self.files_are_watched && self.downloads.waits() {
+            self.downloads_due = Some(self.last_activity.plus_seconds(FILES_WITHIN_SECONDS));
+        } else {
+            self.send_downloads(out);
+        }
+    }
+
+    fn send_downloads(&mut self, out: &mut Vec<Outcome>) {
+        self.tell_untold(out);
+        if self.outbox.has_room_for(&self.downloads) {
+            self.tell_files(out);
             self.outbox.loaded(&mut self.downloads, &mut self.times, &mut self.tally.folded);
         }
     }
 
-    fn tell_rest(&mut self, out: &mut Vec<Outcome>) {
+    /// When downloads are due to go out, if they wait.
+    pub(super) fn downloads_due(&self) -> Option<Timestamp> {
+        self.downloads_due
+    }
+
+    /// Hands out the downloads that waited.
+    pub(super) fn release(&mut self, out: &mut Vec<Outcome>) {
+        self.downloads_due = None;
+        self.send_downloads(out);
+        self.flush(out);
+    }
+
+    /// How far a download that files showed is from one of this build; `None` when it is none of it.
+    pub(super) fn fits(&self, files: &modcache::Download) -> Option<f64> {
+        self.downloads.fits(files)
+    }
+
+    /// Files showed a download of this build.
+    pub(super) fn downloaded(&mut self, files: &modcache::Download) {
+        self.downloads.downloaded(files);
+    }
+
+    /// A download of this build has gone out elsewhere.
+    pub(super) fn elsewhere(&mut self, module: &str, version: &str) {
+        self.downloads.elsewhere(module, version);
+    }
+
+    /// Whether this build has told a download.
+    pub(super) fn knows(&self, module: &str, version: &str) -> bool {
+        self.downloads.knows(module, version)
+    }
+
+    /// Where a download that is held will stand.
+    pub(super) fn span_of(&self, module: &str, version: &str) -> Option<(TraceId, SpanId)> {
+        self.downloads.span_of(module, version).map(|span| (self.trace, span))
+    }
+
+    /// Downloads that were told without what files tell, since the last time.
+    pub(super) fn take_left(&mut self) -> Vec<Left> {
+        self.downloads.take_left()
+    }
+
+    fn tell_untold(&mut self, out: &mut Vec<Outcome>) {
         for (offset, told) in self.downloads.untold() {
             self.tell(Some(told), offset, out);
+        }
+    }
+
+    fn tell_files(&mut self, out: &mut Vec<Outcome>) {
+        for (offset, facts, failed) in self.downloads.shown(self.trace) {
+            out.push(Outcome::Downloaded(facts));
+            self.tell(failed, offset, out);
         }
     }
 
@@ -351,12 +421,14 @@ impl OpenBuild {
         out.extend(self.outbox.take().map(Outcome::Telemetry));
     }
 
-    /// The build is over.
-    pub(super) fn close(mut self, by: EndedBy, out: &mut Vec<Outcome>) {
+    /// The build is over. Gives out the downloads that were told without what files tell.
+    pub(super) fn close(mut self, by: EndedBy, out: &mut Vec<Outcome>) -> Vec<Left> {
         for package in self.packages.close() {
             self.complete(package);
         }
-        self.tell_rest(out);
+        self.tell_untold(out);
+        self.tell_files(out);
+        let left = self.downloads.take_left();
         self.outbox.rest(&mut self.downloads, &mut self.times, &mut self.tally.folded);
         let (start, end) = self.times.range(self.last_activity);
         let ended = Ended {
@@ -375,5 +447,6 @@ impl OpenBuild {
         self.outbox.root(ended.span());
         out.extend(self.outbox.take().map(Outcome::Telemetry));
         out.push(Outcome::CommandEnded(Box::new(ended.summary())));
+        left
     }
 }

@@ -75,11 +75,19 @@ impl Outbox {
 
     /// Modules are loaded: downloads go out, unless they are so many that they must wait for the end.
     pub(super) fn loaded(&mut self, downloads: &mut Downloads, times: &mut Times, folded: &mut Folded) {
-        let limit = (self.max_spans / 2).saturating_sub(self.sent_spans);
-        if downloads.len() <= limit {
-            let complete = downloads.complete(times, limit);
+        if self.has_room_for(downloads) {
+            let complete = downloads.complete(times, self.room_at_once());
             self.send_downloads(complete, times, folded);
         }
+    }
+
+    /// Whether all that is held may go out at once.
+    pub(super) fn has_room_for(&self, downloads: &Downloads) -> bool {
+        downloads.len() <= self.room_at_once()
+    }
+
+    fn room_at_once(&self) -> usize {
+        (self.max_spans / 2).saturating_sub(self.sent_spans)
     }
 
     /// The build is over: all that fits goes out, but for the root.

@@ -2,10 +2,12 @@
 //!
 //! Invariant: names are few and fixed; what varies is in attributes.
 
+use gobeacon_collectors::modcache;
 use gobeacon_formats::{CaseStatus, FailureClass, PackageStatus};
 
 use super::build::{Attributes, Span, SpanId, SpanKind, TraceId, Value};
-use super::downloads::{Download, HeldRequest};
+use super::downloads::{Download, HeldRequest, Signal};
+use super::files;
 use super::findings::rank;
 use super::packages::{Case, Package, Why};
 
@@ -17,10 +19,14 @@ pub(super) fn download(trace: TraceId, root: SpanId, download: Download) -> Span
         ("gobuild.module.version", text(download.version)),
         ("gobuild.download.signal", Value::Str(download.signal.id().into())),
         // no log shows when the last byte came; `-x` shows the response headers
-        ("gobuild.download.end_known", Value::Bool(false)),
+        ("gobuild.download.end_known", Value::Bool(download.files.is_some())),
     ];
     attributes.extend(download.host.map(|host| ("server.address", text(host))));
-    attributes.extend(download.sum.map(|sum| ("artifact.hash", text(sum))));
+    let sum = download.files.as_ref().and_then(|files| files.sum.clone()).or(download.sum);
+    attributes.extend(sum.map(|sum| ("artifact.hash", text(sum))));
+    if let Some(files) = &download.files {
+        of_files(files, &mut attributes);
+    }
     let error = failed(download.why, &mut attributes);
     Span {
         trace_id: trace,
@@ -32,6 +38,39 @@ pub(super) fn download(trace: TraceId, root: SpanId, download: Download) -> Span
         end: download.end,
         attributes,
         error,
+    }
+}
+
+/// A module download that only files show.
+pub(super) fn file_download(trace: TraceId, root: SpanId, span_id: SpanId, files: &modcache::Download) -> Span {
+    let mut attributes: Attributes = vec![
+        ("artifact.purl", text(purl(&files.module, &files.version))),
+        ("gobuild.module.path", text(files.module.clone())),
+        ("gobuild.module.version", text(files.version.clone())),
+        ("gobuild.download.signal", Value::Str(Signal::Files.id().into())),
+        ("gobuild.download.end_known", Value::Bool(true)),
+    ];
+    attributes.extend(files.sum.clone().map(|sum| ("artifact.hash", text(sum))));
+    of_files(files, &mut attributes);
+    let error = failed(files::why(files.ending), &mut attributes);
+    Span {
+        trace_id: trace,
+        span_id,
+        parent: Some(root),
+        name: "module download".into(),
+        kind: SpanKind::Client,
+        start: files.start,
+        end: files.end,
+        attributes,
+        error,
+    }
+}
+
+fn of_files(files: &modcache::Download, attributes: &mut Attributes) {
+    attributes.push(("gobuild.download.bytes", count(files.bytes)));
+    attributes.push(("gobuild.download.redundant", Value::Bool(files.redundant)));
+    if files.stalled_seconds > 0.0 {
+        attributes.push(("gobuild.download.stalled_seconds", Value::Float(files.stalled_seconds)));
     }
 }
 

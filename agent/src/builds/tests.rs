@@ -2,6 +2,7 @@
 
 mod bounds;
 mod catalogue;
+mod files;
 mod logs;
 mod properties;
 mod scenarios;
@@ -96,6 +97,8 @@ impl Seen {
                 other @ (Outcome::CommandStarted { .. }
                 | Outcome::Download { .. }
                 | Outcome::DownloadFailed { .. }
+                | Outcome::Downloaded(_)
+                | Outcome::DownloadsStalled(_)
                 | Outcome::ToolchainDownload { .. }
                 | Outcome::ProxyFallback { .. }
                 | Outcome::SumdbRequestFailed { .. }

@@ -29,7 +29,7 @@ impl Default for Discovery {
 }
 
 /// Module caches, where downloads are seen.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ModCache {
     /// Module caches (GOMODCACHE) to watch, besides those that are discovered. Patterns may stand for several:
@@ -37,6 +37,33 @@ pub(crate) struct ModCache {
     #[garde(custom(validate::patterns))]
     #[schemars(extend("x-env" = "GOBEACON_MODCACHE", "x-flag" = "--modcache"))]
     pub(crate) dirs: Vec<String>,
+    /// How long the file of a download must not grow for the download to be stalled. The go command has no such limit:
+    /// it waits for ever for a proxy that does not answer.
+    #[garde(custom(validate::at_least_a_second), custom(validate::at_most_an_hour))]
+    pub(crate) stall_after: Duration,
+    /// How long the file of a download must not grow for the download to have failed, where nothing else tells. The
+    /// first process namespace of the machine shows within seconds that a go command was killed; others do not.
+    #[garde(custom(validate::at_least_a_second))]
+    pub(crate) abandon_after: Duration,
+    /// How often module caches are looked for. One that the kernel gives no notification of is itself looked at again
+    /// as often, and at most one part in twenty of the time.
+    #[garde(custom(validate::rescan))]
+    pub(crate) rescan_interval: Duration,
+    /// How often all that the module caches hold is counted. Counting takes at most a tenth of a core.
+    #[garde(custom(validate::at_least_a_second))]
+    pub(crate) inventory_interval: Duration,
+}
+
+impl Default for ModCache {
+    fn default() -> Self {
+        Self {
+            dirs: Vec::new(),
+            stall_after: Duration::seconds(30),
+            abandon_after: Duration::seconds(15 * 60),
+            rescan_interval: Duration::seconds(2),
+            inventory_interval: Duration::seconds(15 * 60),
+        }
+    }
 }
 
 /// Build caches, where hits and puts are seen.
@@ -85,16 +112,5 @@ pub(crate) struct Counters {
     /// for several.
     #[garde(custom(validate::patterns))]
     #[schemars(extend("x-env" = "GOBEACON_GO_TELEMETRY", "x-flag" = "--go-telemetry"))]
-    pub(crate) dirs: Vec<String>,
-}
-
-/// Graphs of actions, where the time of a build went and why packages were compiled.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct ActionGraph {
-    /// Folders in which go commands write their graphs, because somebody set `GOFLAGS=-debug-actiongraph=FOLDER/FILE`
-    /// (in a job, by `go env -w` or in `$GOROOT/go.env`) or gave the flag. Patterns may stand for several. Each graph is
-    /// read when it is complete, before the next command overwrites it.
-    #[garde(custom(validate::patterns))]
     pub(crate) dirs: Vec<String>,
 }

@@ -9,7 +9,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::caches::{ActionGraph, BuildCache, Counters, Discovery, ModCache};
+use super::caches::{BuildCache, Counters, Discovery, ModCache};
 use super::{Duration, Otlp, validate};
 
 /// The configuration of gobeacon.
@@ -50,9 +50,6 @@ pub(crate) struct Config {
     /// Go's own counters.
     #[garde(dive)]
     pub(crate) counters: Counters,
-    /// Graphs of actions.
-    #[garde(dive)]
-    pub(crate) action_graph: ActionGraph,
     /// Where traces and log events go, and how. What is unset here is taken from the standard `OTEL_EXPORTER_OTLP_*`
     /// variables, and then from the default.
     #[garde(dive)]
@@ -81,7 +78,6 @@ impl Default for Config {
             modcache: ModCache::default(),
             buildcache: BuildCache::default(),
             counters: Counters::default(),
-            action_graph: ActionGraph::default(),
             otlp: Otlp::default(),
             self_telemetry: false,
             host: Host::default(),

@@ -5,7 +5,6 @@
 use gobeacon_collectors::Observation;
 
 use super::{Agent, now};
-use crate::builds::Outcome;
 
 impl Agent {
     /// Takes in what a collector saw.
@@ -17,13 +16,12 @@ impl Agent {
                 self.metrics.build_caches(&self.build_caches.totals());
             }
             Observation::Counters(report) => self.metrics.counters(&report),
-            Observation::ActionGraph(report) => {
-                if let Some(told) = self.graphs.apply(&report) {
-                    self.metrics.graph(&told.counts);
-                    self.outcomes.push(Outcome::Telemetry(told.telemetry));
-                }
+            Observation::ModCache(report) => {
+                self.metrics.modcache(&report);
+                self.builds.tick(now(), &mut self.outcomes);
+                self.builds.files(&report, &mut self.outcomes);
             }
-            Observation::ModCache(_) | Observation::Integrity(_) => {}
+            Observation::Integrity(_) | Observation::ActionGraph(_) => {}
         }
         self.settle(now());
     }

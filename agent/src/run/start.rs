@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, action_graph, buildcache, counters, logs};
+use gobeacon_collectors::{Observation, Running, buildcache, counters, logs, modcache};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,16 +67,11 @@ pub(super) fn start_observers(
 ) -> Result<Vec<Running>, AgentError> {
     let env = |name: &str| std::env::var(name).ok();
     let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
-    let mut running = vec![
+    Ok(vec![
+        modcache::start(wiring::modcache(config, env), observed.clone())?,
         buildcache::start(wiring::buildcache(config, env), observed.clone())?,
         counters::start(counters, observed.clone())?,
-    ];
-    if !config.action_graph.dirs.is_empty() {
-        let settings =
-            action_graph::Settings { dirs: config.action_graph.dirs.clone(), ..action_graph::Settings::default() };
-        running.push(action_graph::start(settings, observed.clone())?);
-    }
-    Ok(running)
+    ])
 }
 
 /// Tries out the folder for what must be remembered, where one is set: one that cannot be used is a warning and no

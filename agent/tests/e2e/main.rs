@@ -13,6 +13,7 @@
 
 mod backends;
 mod builds;
+mod caches;
 mod go;
 mod goproxy;
 mod machine;

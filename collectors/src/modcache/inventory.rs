@@ -73,7 +73,9 @@ impl Version {
     fn note(&mut self, kind: FileKind, metadata: &Metadata) {
         let bytes = metadata.len();
         self.download_bytes += bytes;
-        self.written = self.written.max(os::modified(metadata));
+        if kind != FileKind::Lock {
+            self.written = self.written.max(os::modified(metadata));
+        }
         match kind {
             FileKind::Zip => self.zip_bytes = Some(bytes),
             FileKind::GoMod => self.go_mod_bytes = Some(bytes),
@@ -83,7 +85,7 @@ impl Version {
             }
             FileKind::Partial => self.is_partial = true,
             FileKind::Temporary => self.unfinished.add(bytes),
-            FileKind::Other => {}
+            FileKind::Lock | FileKind::Other => {}
         }
     }
 }
@@ -202,6 +204,9 @@ impl Walk<'_> {
             version.version = name;
             let path = tree_dir(self.root, module, &version.version);
             version.tree = path.is_dir().then(|| self.tree(&path, problems));
+            if version.written == Timestamp::default() {
+                version.written = modified(&path);
+            }
             visit(Met::Version(Box::new(version)), problems)?;
         }
         visit(Met::Other(other), problems)?;
@@ -224,7 +229,7 @@ impl Walk<'_> {
                 let escaped = escape(&version.version);
                 let is_known = FILES.iter().any(|(end, _)| downloads.join(format!("{escaped}{end}")).exists());
                 if !is_known {
-                    version.written = std::fs::metadata(&path).map(|it| os::modified(&it)).unwrap_or(version.written);
+                    version.written = modified(&path);
                     version.tree = Some(self.tree(&path, problems));
                     visit(Met::Version(Box::new(version)), problems)?;
                 }
@@ -247,6 +252,8 @@ enum FileKind {
     Hash,
     Partial,
     Temporary,
+    /// Made by whoever wants to look, so its time says nothing.
+    Lock,
     Other,
 }
 
@@ -255,7 +262,7 @@ const FILES: &[(&str, FileKind)] = &[
     (".ziphash", FileKind::Hash),
     (".partial", FileKind::Partial),
     (".info", FileKind::Other),
-    (".lock", FileKind::Other),
+    (".lock", FileKind::Lock),
     (".mod", FileKind::GoMod),
     (".zip", FileKind::Zip),
 ];
@@ -281,6 +288,10 @@ fn version_of_tree(root: &Path, path: &Path) -> Option<Version> {
     // what is no version is somebody's folder, not ours to tell of
     version.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(Version { module: unescape(module), version: unescape(version), ..Version::default() })
+}
+
+fn modified(path: &Path) -> Timestamp {
+    std::fs::metadata(path).map(|it| os::modified(&it)).unwrap_or_default()
 }
 
 fn for_each_dir(dir: &Path, problems: &mut Problems, each: &mut dyn FnMut(PathBuf)) {
@@ -344,7 +355,7 @@ impl Inventory {
         self.unfinished.add_all(version.unfinished);
         self.partial += u64::from(version.is_partial);
         if !version.is_built_from() {
-            self.go_mod_only += 1;
+            self.go_mod_only += u64::from(version.go_mod_bytes.is_some());
             return;
         }
         self.ages.add(Age::of(version.used(), now), version.bytes());

@@ -5,14 +5,17 @@ use std::path::Path;
 
 use gobeacon_formats::{CaseStatus, EventKind, Failure, FailureClass, HttpAnswer, PackageStatus};
 
-use super::{Builds, Seen, Settings, batch, case, download, echo, event, logs, package, run, second, settings, source};
+use super::{
+    Builds, Seen, Settings, batch, case, download, echo, event, files, logs, package, run, second, settings, source,
+};
 use crate::builds::build::{Attributes, LogRecord, Span};
-use crate::builds::catalogue::{Attribute, EVENTS, RESOURCE, ROOT, SPANS, Type};
+use crate::builds::catalogue::{Attribute, BURST, EVENTS, RESOURCE, ROOT, SPANS, Type};
 use crate::builds::resource;
 
 /// The row of a span.
 fn row_of(span: &Span) -> &'static str {
     match span.parent {
+        None if span.name == BURST => BURST,
         None => ROOT,
         Some(_) => SPANS.iter().find(|row| row.name == span.name).map_or("no row", |row| row.name),
     }
@@ -152,7 +155,7 @@ fn ended() -> Seen {
 #[test]
 fn every_attribute_is_in_the_catalogue_with_its_type_and_every_row_of_it_is_seen() {
     let tight = Settings { max_spans_per_build: 8, ..settings() };
-    let mut all = vec![run(settings(), numbered(rare())), run(tight, numbered(flood())), ended()];
+    let mut all = vec![run(settings(), numbered(rare())), run(tight, numbered(flood())), ended(), files::everything()];
     all.extend(logs::LOGS.iter().map(|(_, log)| logs::read(log)));
     let mut seen = BTreeSet::new();
     for one in &all {

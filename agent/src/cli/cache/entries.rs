@@ -120,6 +120,8 @@ impl Entries {
         let mut found = BTreeMap::new();
         let problems = modules::walk(root, false, &mut |met, problems| {
             match met {
+                // of a download that did not end there is nothing yet
+                modules::Met::Version(version) if !version.is_built_from() && version.go_mod_bytes.is_none() => {}
                 modules::Met::Version(version) => {
                     let facts = module_facts(root, &version, problems);
                     let key = Key::Module { path: version.module, version: version.version };

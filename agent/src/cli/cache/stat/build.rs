@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::progress::Progress;
 use super::super::style::{NAME, PLAIN, Page};
-use super::super::table::{self, Table, bytes, thousands};
+use super::super::table::{self, Table, bytes, counted, thousands};
 use super::super::time;
 
 /// What was found.
@@ -69,12 +69,12 @@ impl Stat {
         }
         ages.write(page);
         if found.half_written > 0 {
-            let count = thousands(found.half_written);
-            table::remark(&format!("{count} entries are not whole: being written, or left by who was killed"), page);
+            let count = counted(found.half_written, "file");
+            table::remark(&format!("not whole, because being written or left by who was killed: {count}"), page);
         }
         if let Some(orphans) = found.orphans {
-            let (count, size) = (thousands(orphans.entries), bytes(orphans.bytes));
-            table::remark(&format!("{count} outputs are named by no entry: {size}"), page);
+            let (count, size) = (counted(orphans.entries, "output"), bytes(orphans.bytes));
+            table::remark(&format!("named by no entry: {count}, {size}"), page);
         }
         table::problems(&found.problems, page);
     }

@@ -129,10 +129,9 @@ impl Stat {
         self.most_versions.iter().for_each(|it| several.row(it.path.as_str(), it.versions, it.older_bytes));
         several.write(page);
         if found.unfinished.entries > 0 || found.partial > 0 {
-            let text = format!(
-                "{} downloads and {} extractions are not finished: at work, or left by go commands that were killed",
-                found.unfinished.entries, found.partial
-            );
+            let downloads = counted(found.unfinished.entries, "download");
+            let extractions = counted(found.partial, "extraction");
+            let text = format!("not finished, because at work or left by who was killed: {downloads}, {extractions}");
             table::remark(&text, page);
         }
         if self.space.is_some_and(|it| !it.notes_reads) {
