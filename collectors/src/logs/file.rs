@@ -17,6 +17,9 @@ use sha2::{Digest, Sha256};
 use crate::os::{self, Key, Stat};
 use crate::{Batch, Source};
 
+/// So many of the last bytes that were read are remembered: some lines, which no other log has there by chance.
+const TAIL_BYTES: usize = 256;
+
 /// A path under which the file is known.
 #[derive(Debug)]
 pub(crate) struct Name {
@@ -41,6 +44,9 @@ pub(crate) struct File {
     pub(crate) handle: Option<fs::File>,
     offset: u64,
     size: u64,
+    /// The last bytes that were read, in front of `offset`: a file that was truncated and grew beyond what was read
+    /// has others there.
+    tail: Vec<u8>,
     /// Up to where the content was there before us, and when it was written.
     backlog: Option<(u64, Timestamp)>,
     /// Made with the first byte: most files of a large directory are never written to again.
@@ -92,6 +98,7 @@ impl File {
             handle: None,
             offset: position.offset,
             size: stat.size,
+            tail: Vec::new(),
             backlog: backlog.map(|time| (stat.size, time)),
             parser: None,
             reported: LineCounts::default(),
@@ -164,7 +171,7 @@ impl File {
         let stat = os::stat_open(handle)?;
         self.size = stat.size;
         let mut turn = Turn::default();
-        if stat.size < self.offset {
+        if stat.size < self.offset || (stat.size > self.offset && !has_at_end(handle, &self.tail, self.offset)?) {
             turn.truncated = true;
             turn.batches.extend(self.end());
             self.begin_again();
@@ -220,6 +227,7 @@ impl File {
         self.incarnation = self.incarnation.saturating_add(1);
         self.source = source(&self.source.path, self.key, self.incarnation);
         self.offset = 0;
+        self.tail.clear();
         self.backlog = None;
         self.reported = LineCounts::default();
     }
@@ -232,10 +240,19 @@ impl File {
         self.parser.get_or_insert_default().feed(bytes, self.offset, &mut events);
         self.offset = self.offset.saturating_add(bytes.len() as u64);
         self.size = self.size.max(self.offset);
+        self.remember(bytes);
         self.observed = self.backlog.map_or_else(now, |(_, written)| written);
         self.last_data = Instant::now();
         self.used = true;
         Some(self.batch(events, bytes.len() as u64, false))
+    }
+
+    /// Keeps the last of what was read.
+    fn remember(&mut self, bytes: &[u8]) {
+        let new = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes);
+        let keep = TAIL_BYTES - new.len();
+        self.tail.drain(..self.tail.len().saturating_sub(keep));
+        self.tail.extend_from_slice(new);
     }
 
     fn batch(&mut self, events: Vec<Event>, bytes: u64, ended: bool) -> Batch {
@@ -252,6 +269,21 @@ impl File {
             ended,
         }
     }
+}
+
+/// Whether the bytes in front of this offset are still those that were read.
+fn has_at_end(handle: &fs::File, tail: &[u8], offset: u64) -> io::Result<bool> {
+    let mut buffer = [0; TAIL_BYTES];
+    let Some(there) = buffer.get_mut(..tail.len()) else { return Ok(true) };
+    let begin = offset.saturating_sub(tail.len() as u64);
+    let mut length = 0;
+    while let Some(rest) = there.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match os::read_at(handle, rest, begin + length as u64)? {
+            0 => return Ok(false),
+            read => length += read,
+        }
+    }
+    Ok(there == tail)
 }
 
 /// The time of the clock on the wall.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use crate::support::{Followed, line, lines};
@@ -120,6 +121,41 @@ fn a_truncated_file_is_read_again_from_its_start_as_another_log() {
     assert_eq!(it.health().truncations, 1);
     assert_eq!(it.logs.len(), 2);
     assert!(it.logs.values().any(|log| log.ended && log.lines == 100), "the first one ended");
+}
+
+#[test]
+fn a_file_truncated_and_grown_beyond_what_was_read_is_read_again_from_its_start() {
+    let mut it = Followed::start();
+    it.append("a.log", &lines(0..1000));
+    it.until_numbers(0..1000);
+    // copytruncate, and a writer that is quicker than anybody looks: one write, so that no look falls between
+    let new = lines(1000..4000);
+    let file = fs::File::options().write(true).open(it.path("a.log")).unwrap();
+    assert!(new.len() as u64 > file.metadata().unwrap().len());
+    file.write_all_at(new.as_bytes(), 0).unwrap();
+    it.until_numbers(0..4000);
+    assert_eq!(it.health().truncations, 1);
+    assert_eq!(it.logs.len(), 2);
+}
+
+#[test]
+fn a_file_that_only_grows_is_never_taken_for_a_truncated_one() {
+    let mut it = Followed::start();
+    let mut writer = it.open("a.log");
+    let text = lines(0..400);
+    // in pieces smaller and larger than what is remembered of the end
+    let mut rest = text.as_bytes();
+    for size in (1..).map(|n| n * 7 % 613 + 1) {
+        let (piece, behind) = rest.split_at(size.min(rest.len()));
+        writer.write_all(piece).unwrap();
+        it.until("the piece is read", |it| it.health().lag_bytes == 0);
+        rest = behind;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    it.until_numbers(0..400);
+    assert_eq!(it.health().truncations, 0);
 }
 
 #[test]
