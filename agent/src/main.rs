@@ -14,6 +14,7 @@ mod config;
 #[cfg(test)]
 mod docs;
 mod export;
+mod integrity;
 mod logging;
 mod metrics;
 mod os;

@@ -21,6 +21,7 @@ mod catalogue;
 mod counters;
 mod families;
 mod hosts;
+mod integrity;
 mod modcache;
 mod openmetrics;
 mod recent;

@@ -20,6 +20,7 @@ use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
 use crate::config::Config;
 use crate::export::{Exporter, Left};
+use crate::integrity::Incidents;
 use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
@@ -87,6 +88,7 @@ struct Agent {
     signals: Signals,
     builds: Builds,
     build_caches: BuildCaches,
+    incidents: Incidents,
     outcomes: Vec<Outcome>,
     metrics: Metrics,
     exporter: Option<Exporter>,
@@ -143,6 +145,7 @@ impl Agent {
             signals,
             builds: Builds::new(wiring::builds(config)),
             build_caches: BuildCaches::new(wiring::builds(config).host_name),
+            incidents: Incidents::new(&wiring::builds(config)),
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,
             exporter,

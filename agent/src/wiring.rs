@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gobeacon_collectors::{Places, buildcache, logs, modcache};
+use gobeacon_collectors::{Places, buildcache, integrity, logs, modcache};
+use gobeacon_formats::sumdb::Key;
 
 use crate::builds;
 use crate::config::{Compression, Config, Otlp, Protocol};
@@ -121,6 +122,19 @@ pub(crate) fn counters_places(config: &Config, env: impl Fn(&str) -> Option<Stri
     places(&config.counters.dirs, config, ours, env)
 }
 
+/// What of the module caches is verified, and how gently.
+pub(crate) fn integrity(config: &Config, env: impl Fn(&str) -> Option<String>) -> integrity::Settings {
+    integrity::Settings {
+        places: modcache_places(config, env),
+        go_sums: config.integrity.go_sums.clone(),
+        keys: config.integrity.sumdb_keys.iter().filter_map(|text| Key::parse(text)).collect(),
+        extracted: config.integrity.extracted,
+        bytes_per_second: config.integrity.bytes_per_second,
+        scan_interval: config.integrity.scan_interval.into(),
+        ..integrity::Settings::default()
+    }
+}
+
 /// Those that are named, the one that this process's own environment says, and those of homes.
 fn places(dirs: &[String], config: &Config, ours: Option<PathBuf>, env: impl Fn(&str) -> Option<String>) -> Places {
     let mut places = Places { dirs: dirs.to_vec(), ..Places::default() };
@@ -209,6 +223,7 @@ mod tests {
         assert_eq!(buildcache(&without_places, |_| None), buildcache::Settings::default());
         let watched = modcache(&Config::default(), |_| None);
         assert_eq!(watched, modcache::Settings { places: watched.places.clone(), ..modcache::Settings::default() });
+        assert_eq!(integrity(&without_places, |_| None), integrity::Settings::default());
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use roots::{Places, Root};
 
 /// Every collector, one row each: the closed set of the `collector` label.
 pub static COLLECTORS: &[&Collector] =
-    &[&logs::COLLECTOR, &modcache::COLLECTOR, &buildcache::COLLECTOR, &counters::COLLECTOR];
+    &[&logs::COLLECTOR, &modcache::COLLECTOR, &buildcache::COLLECTOR, &counters::COLLECTOR, &integrity::COLLECTOR];
 
 /// How many batches the channel to the agent should hold: of log, at most 4 MiB in flight. When it is full the
 /// collectors stop reading; nothing is dropped.

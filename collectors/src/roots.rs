@@ -60,6 +60,11 @@ pub struct Places {
 /// A folder that is there, or a configured one that cannot be used.
 pub type Found = Result<Arc<Root>, (PathBuf, io::Error)>;
 
+/// The root of a folder.
+pub(crate) fn root(path: &Path) -> io::Result<Root> {
+    Ok(Root { id: id(os::stat(path)?.key), path: path.to_owned() })
+}
+
 /// Checks patterns without looking for anything.
 ///
 /// # Errors
@@ -141,7 +146,7 @@ fn env_file(path: &Path) -> BTreeMap<String, String> {
 }
 
 /// The paths that a pattern stands for. One without a pattern in it stands for itself, whether it is there or not.
-fn expand(pattern: &str) -> Vec<PathBuf> {
+pub(crate) fn expand(pattern: &str) -> Vec<PathBuf> {
     let Ok(absolute) = std::path::absolute(pattern) else { return Vec::new() };
     let mut paths = vec![PathBuf::new()];
     for part in absolute.components() {

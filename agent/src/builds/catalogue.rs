@@ -80,6 +80,10 @@ pub(crate) const fn text(name: &'static str, meaning: &'static str, when: &'stat
     Attribute { name, kind: Type::Text, unit: None, meaning, when }
 }
 
+pub(crate) const fn texts(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
+    Attribute { name, kind: Type::Texts, unit: None, meaning, when }
+}
+
 const fn truth(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
     Attribute { name, kind: Type::Truth, unit: None, meaning, when }
 }

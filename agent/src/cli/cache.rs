@@ -11,6 +11,7 @@ mod progress;
 mod prune;
 mod stat;
 mod table;
+mod verify;
 mod which;
 
 use clap::ArgMatches;
@@ -19,8 +20,13 @@ use gobeacon_formats::Timestamp;
 use super::{Error, Exit, Row, Subcommand, dispatch, output, reading, row, style};
 
 /// The commands, in the order of the help.
-const COMMANDS: &[Row] =
-    &[row::<stat::Stat>(), row::<manifest::Manifest>(), row::<diff::Diff>(), row::<prune::Prune>()];
+const COMMANDS: &[Row] = &[
+    row::<stat::Stat>(),
+    row::<verify::Verify>(),
+    row::<manifest::Manifest>(),
+    row::<diff::Diff>(),
+    row::<prune::Prune>(),
+];
 
 /// The row in the table of all commands.
 pub(super) const ROW: Row = Row { name: "cache", define, run };

@@ -66,6 +66,47 @@ impl Default for ModCache {
     }
 }
 
+/// Whether module caches hold what they should: each zip and go.mod is read from time to time, and its hash compared
+/// with the `.ziphash` beside it, the records of the checksum database in the cache, go.sum files, and every other cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Integrity {
+    /// Whether the module caches are verified at all.
+    #[garde(skip)]
+    pub(crate) enabled: bool,
+    /// Patterns of go.sum and go.work.sum files that the caches are compared with: `/srv/builds/*/go.sum`. One that is
+    /// not there yet counts when it comes.
+    #[garde(custom(validate::patterns))]
+    pub(crate) go_sums: Vec<String>,
+    /// Keys of checksum databases of your own, as GOSUMDB has them: `name+hash+key`. That of sum.golang.org is known.
+    /// Records of a database without a key are compared, but not proved.
+    #[garde(inner(custom(validate::sumdb_key)))]
+    pub(crate) sumdb_keys: Vec<String>,
+    /// Whether extracted trees are compared with their zips too, which builds never do. It reads several times as much.
+    #[garde(skip)]
+    pub(crate) extracted: bool,
+    /// Most bytes that are read in a second, over all caches.
+    #[garde(range(min = 1))]
+    pub(crate) bytes_per_second: u64,
+    /// After which time a file is read again though nothing says that it changed: a disk that loses bits does not say
+    /// so. What is new or was written is read at once.
+    #[garde(custom(validate::at_least_a_second))]
+    pub(crate) scan_interval: Duration,
+}
+
+impl Default for Integrity {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            go_sums: Vec::new(),
+            sumdb_keys: Vec::new(),
+            extracted: false,
+            bytes_per_second: 8_000_000,
+            scan_interval: Duration::seconds(24 * 3600),
+        }
+    }
+}
+
 /// Build caches, where hits and puts are seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]

@@ -9,7 +9,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::caches::{BuildCache, Counters, Discovery, ModCache};
+use super::caches::{BuildCache, Counters, Discovery, Integrity, ModCache};
 use super::{Duration, Otlp, validate};
 
 /// The configuration of gobeacon.
@@ -44,6 +44,9 @@ pub(crate) struct Config {
     /// Module caches.
     #[garde(dive)]
     pub(crate) modcache: ModCache,
+    /// Whether module caches hold what they should.
+    #[garde(dive)]
+    pub(crate) integrity: Integrity,
     /// Build caches.
     #[garde(dive)]
     pub(crate) buildcache: BuildCache,
@@ -76,6 +79,7 @@ impl Default for Config {
             build: Build::default(),
             discovery: Discovery::default(),
             modcache: ModCache::default(),
+            integrity: Integrity::default(),
             buildcache: BuildCache::default(),
             counters: Counters::default(),
             otlp: Otlp::default(),

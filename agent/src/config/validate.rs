@@ -56,6 +56,14 @@ pub(super) fn patterns(patterns: &[String], (): &()) -> Checked {
     roots::check(&places).or_else(|why| wrong(&why))
 }
 
+/// A key of a checksum database.
+pub(super) fn sumdb_key(text: &str, (): &()) -> Checked {
+    match gobeacon_formats::sumdb::Key::parse(text) {
+        Some(_) => Ok(()),
+        None => wrong("write name+hash+key, as GOSUMDB has it"),
+    }
+}
+
 fn wrong(what_to_do: &str) -> Checked {
     Err(garde::Error::new(what_to_do))
 }

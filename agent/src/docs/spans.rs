@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::buildcache;
 use crate::builds::build::{LogSeverity, SpanKind};
 use crate::builds::catalogue::{Attribute, EVENTS, EventRow, RESOURCE, SPANS};
+use crate::integrity;
 
 const HEAD: &str = "\
 A trace is one go command of one log. Its ids are made of what it is, so that the same log read again gives the same
@@ -46,6 +47,10 @@ pub(super) fn page() -> String {
         "## Log events of build caches\n\nThey belong to no span: which build used a cache is not visible in it.\n\n",
     );
     events(buildcache::catalogue::EVENTS, &mut page);
+    page.push_str(
+        "## Log events of module caches\n\nThey belong to no span: what is wrong may be older than any build.\n\n",
+    );
+    events(integrity::catalogue::EVENTS, &mut page);
     page.push_str(OWN);
     page
 }

@@ -37,6 +37,9 @@ pub(super) enum Id {
     ProxyFallbacks,
     ChecksumMismatches,
     ChecksumMismatchedModules,
+    HashConflicts,
+    ModulesVerified,
+    ModulesCorrupt,
     SumdbRequestsFailed,
     Tests,
     TestFailures,
@@ -285,7 +288,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 59] = [
+pub(super) static CATALOGUE: [Row; 62] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -396,6 +399,26 @@ pub(super) static CATALOGUE: [Row; 59] = [
         Unit::None,
         &[],
         "Distinct module versions with a checksum mismatch in the last hour, up to 1024.",
+    ),
+    row(
+        Id::HashConflicts,
+        "gobuild_module_hash_conflicts",
+        Kind::Gauge,
+        Unit::None,
+        &[],
+        "Module versions in the caches of this node whose hashes disagree now: zip, .ziphash, checksum database, go.sum.",
+    ),
+    counter(
+        Id::ModulesVerified,
+        "gobuild_module_verified_total",
+        &[],
+        "Module versions in caches that were read and agree with all that is known of them; each counts once a reading.",
+    ),
+    counter(
+        Id::ModulesCorrupt,
+        "gobuild_module_corrupt_total",
+        &[],
+        "Zips, .ziphash files, records of the checksum database and extracted trees that cannot be what they claim to be.",
     ),
     counter(
         Id::SumdbRequestsFailed,

@@ -21,7 +21,11 @@ impl Agent {
                 self.builds.tick(now(), &mut self.outcomes);
                 self.builds.files(&report, &mut self.outcomes);
             }
-            Observation::Integrity(_) | Observation::ActionGraph(_) => {}
+            Observation::Integrity(report) => {
+                self.metrics.integrity(&report);
+                self.incidents.apply(&report, &mut self.outcomes);
+            }
+            Observation::ActionGraph(_) => {}
         }
         self.settle(now());
     }

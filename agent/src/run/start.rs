@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, buildcache, counters, logs, modcache};
+use gobeacon_collectors::{Observation, Running, buildcache, counters, integrity, logs, modcache};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,11 +67,15 @@ pub(super) fn start_observers(
 ) -> Result<Vec<Running>, AgentError> {
     let env = |name: &str| std::env::var(name).ok();
     let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
-    Ok(vec![
+    let mut running = vec![
         modcache::start(wiring::modcache(config, env), observed.clone())?,
         buildcache::start(wiring::buildcache(config, env), observed.clone())?,
         counters::start(counters, observed.clone())?,
-    ])
+    ];
+    if config.integrity.enabled {
+        running.push(integrity::start(wiring::integrity(config, env), observed.clone())?);
+    }
+    Ok(running)
 }
 
 /// Tries out the folder for what must be remembered, where one is set: one that cannot be used is a warning and no

@@ -23,6 +23,33 @@ pub(super) struct Which {
     config: Option<PathBuf>,
 }
 
+/// The flags of a command that is about module caches only.
+#[derive(Debug, clap::Args)]
+pub(super) struct ModuleCaches {
+    /// A module cache (GOMODCACHE); may be given several times
+    #[arg(long, value_name = "DIR")]
+    modcache: Vec<PathBuf>,
+    /// Configuration file (YAML), which says where caches are looked for when none is named
+    #[arg(long, short, value_name = "FILE", env = "GOBEACON_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+}
+
+impl ModuleCaches {
+    /// Those that are named, else those that are found.
+    pub(super) fn find(&self) -> Result<Caches, Error> {
+        let mut caches = Caches::default();
+        caches.modules = if self.modcache.is_empty() {
+            let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+            let config = config::load(self.config.as_deref(), Vec::new(), env)?;
+            let found = roots::module_caches(&wiring::modcache_places(&config, env));
+            caches.usable(found.into_iter().map(|found| found.map(|root| root.path.clone())))
+        } else {
+            caches.usable(self.modcache.iter().map(|path| named(path)))
+        };
+        Ok(caches)
+    }
+}
+
 /// The caches that are there, by path.
 #[derive(Debug, Default)]
 pub(super) struct Caches {
