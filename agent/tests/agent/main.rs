@@ -10,6 +10,9 @@
 
 mod ending;
 mod hostile;
+mod integrity;
+#[path = "../../../collectors/tests/integrity/modules.rs"]
+mod modules;
 #[path = "../support/otlp_receiver.rs"]
 mod otlp_receiver;
 mod pages;

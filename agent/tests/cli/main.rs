@@ -7,7 +7,10 @@
 mod caches;
 mod configuration;
 mod logs;
+#[path = "../../../collectors/tests/integrity/modules.rs"]
+mod modules;
 mod program;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -73,6 +73,9 @@ impl Work {
         let before = entry.mark(cache);
         let digests = self.zip(entry, pace, &mut checked)?;
         let zip_hash = zip_hash(entry, &mut checked);
+        for broken in checked.faults.iter_mut().filter(|fault| fault.part == Part::Zip) {
+            (broken.found, broken.expected) = (digests.as_ref().map(Digests::h1), zip_hash);
+        }
         go_mod(entry, pace, &mut checked)?;
         for found in self.records.records(cache, entry) {
             match found.said {

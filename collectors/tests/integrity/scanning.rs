@@ -8,7 +8,7 @@ use gobeacon_collectors::integrity::{Event, Report, Settings, start};
 use gobeacon_collectors::{Observation, Places, Running};
 use tokio::sync::mpsc;
 
-use crate::support::{Module, flip, module};
+use crate::modules::{Module, flip, module};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

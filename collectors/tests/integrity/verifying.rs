@@ -7,7 +7,8 @@ use gobeacon_collectors::integrity::{Cache, Found, GoSums, Part, Source, known_k
 use gobeacon_formats::sumdb::Key;
 use gobeacon_formats::{Artifact, Timestamp};
 
-use crate::support::{Database, flip, module, record, tile};
+use crate::modules::{flip, module};
+use crate::support::{Database, record, tile};
 
 const NOW: Timestamp = Timestamp::from_nanos(1);
 

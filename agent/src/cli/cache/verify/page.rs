@@ -41,7 +41,7 @@ pub(super) fn show(outcome: &Outcome, page: &mut Page) {
         (tally.unknown, "that changed, went away or could not be read"),
         (tally.proved, "records of the checksum database proved to be in its signed log"),
         (outcome.malformed, "lines of go.sum files that are none"),
-        (found.conflicts.len() as u64, "conflicts of hashes"),
+        (found.conflicts.len() as u64, "with hashes that conflict"),
         (found.corrupt.len() as u64, "corrupt"),
     ];
     for (count, what) in facts.iter().filter(|(count, _)| *count > 0) {
