@@ -34,7 +34,7 @@ mod packages;
 mod records;
 pub(crate) mod redact;
 mod request;
-mod resource;
+pub(crate) mod resource;
 mod root;
 mod spans;
 pub(crate) mod summary;

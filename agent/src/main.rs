@@ -14,6 +14,7 @@ mod config;
 #[cfg(test)]
 mod docs;
 mod export;
+mod graphs;
 mod integrity;
 mod logging;
 mod metrics;

@@ -20,6 +20,7 @@ mod buildcache;
 mod catalogue;
 mod counters;
 mod families;
+mod graphs;
 mod hosts;
 mod integrity;
 mod modcache;

@@ -20,6 +20,7 @@ use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
 use crate::config::Config;
 use crate::export::{Exporter, Left};
+use crate::graphs::Graphs;
 use crate::integrity::Incidents;
 use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
@@ -88,6 +89,7 @@ struct Agent {
     signals: Signals,
     builds: Builds,
     build_caches: BuildCaches,
+    graphs: Graphs,
     incidents: Incidents,
     outcomes: Vec<Outcome>,
     metrics: Metrics,
@@ -145,6 +147,7 @@ impl Agent {
             signals,
             builds: Builds::new(wiring::builds(config)),
             build_caches: BuildCaches::new(wiring::builds(config).host_name),
+            graphs: Graphs::new(wiring::builds(config)),
             incidents: Incidents::new(&wiring::builds(config)),
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,

@@ -26,8 +26,14 @@ pub use harness::{Collector, Health, HealthReading, Problem, Running, State, Sto
 pub use roots::{Places, Root};
 
 /// Every collector, one row each: the closed set of the `collector` label.
-pub static COLLECTORS: &[&Collector] =
-    &[&logs::COLLECTOR, &modcache::COLLECTOR, &buildcache::COLLECTOR, &counters::COLLECTOR, &integrity::COLLECTOR];
+pub static COLLECTORS: &[&Collector] = &[
+    &logs::COLLECTOR,
+    &modcache::COLLECTOR,
+    &buildcache::COLLECTOR,
+    &counters::COLLECTOR,
+    &integrity::COLLECTOR,
+    &action_graph::COLLECTOR,
+];
 
 /// How many batches the channel to the agent should hold: of log, at most 4 MiB in flight. When it is full the
 /// collectors stop reading; nothing is dropped.

@@ -35,6 +35,21 @@ pub(crate) fn trace_of_burst(host_id: &str, cache: &[u8; 16], first: (&str, &str
     TraceId(id)
 }
 
+/// The trace of a go command that is known from its graph of actions: where it runs, which file, when it began.
+pub(crate) fn trace_of_graph(host_id: &str, path: &str, began_nanos: i64) -> TraceId {
+    let hash = Sha256::new()
+        .chain_update(b"gobeacon action graph\0")
+        .chain_update((host_id.len() as u64).to_le_bytes())
+        .chain_update(host_id)
+        .chain_update((path.len() as u64).to_le_bytes())
+        .chain_update(path)
+        .chain_update(began_nanos.to_le_bytes())
+        .finalize();
+    let mut id = [0; 16];
+    copy(&hash, &mut id);
+    TraceId(id)
+}
+
 /// The root span of a trace.
 pub(crate) fn root_of(trace: TraceId) -> SpanId {
     let hash = Sha256::new().chain_update(b"gobeacon root\0").chain_update(trace.0).finalize();

@@ -8,6 +8,7 @@
 //! Invariant: whatever goes wrong on our side, the command runs and its exit code is ours.
 
 mod graph;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gobeacon_collectors::{Batch, Source};
+use gobeacon_formats::action_graph::{ActionGraph, Explained};
 use gobeacon_formats::{Event, EventKind, LineCounts, Parser};
 
 use super::explain::{Log, page};
@@ -100,8 +102,11 @@ impl Run {
             }
         };
         reader.finish(ended.code);
+        let graph = graph.and_then(|graph| graph.read());
+        let env = |name: &str| std::env::var(name).ok();
+        let explained = graph.as_ref().and_then(|graph| why::explain(graph, &self.command, env));
         if !self.quiet {
-            say(&reader, ended.code, graph.and_then(|graph| graph.read()).as_ref());
+            say(&reader, ended.code, graph.as_ref(), explained.as_ref());
         }
         if let Some(exporter) = &mut reader.exporter {
             tokio::select! {
@@ -233,7 +238,7 @@ fn is_go(command: &[OsString]) -> bool {
 }
 
 /// The summary, on standard error.
-fn say(reader: &Reader, code: u8, graph: Option<&gobeacon_formats::action_graph::ActionGraph>) {
+fn say(reader: &Reader, code: u8, graph: Option<&ActionGraph>, explained: Option<&Explained>) {
     let stderr = io::stderr();
     let columns = style::columns_of(&stderr);
     let mut text = page::page(&reader.log, columns, Some(page::SCREEN)).text(style::colours_of(&stderr));
@@ -243,6 +248,9 @@ fn say(reader: &Reader, code: u8, graph: Option<&gobeacon_formats::action_graph:
     let mut more = Page::new(columns);
     if let Some(graph) = graph {
         graph::page(graph, &mut more);
+    }
+    if let Some(explained) = explained {
+        why::page(explained, &mut more);
     }
     if code != 0 {
         more.line(0, &[(style::FAINT, &format!("the command ended with exit code {code}"))]);

@@ -155,3 +155,14 @@ pub(crate) struct Counters {
     #[schemars(extend("x-env" = "GOBEACON_GO_TELEMETRY", "x-flag" = "--go-telemetry"))]
     pub(crate) dirs: Vec<String>,
 }
+
+/// Graphs of actions, where the time of a build went and why packages were compiled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ActionGraph {
+    /// Folders in which go commands write their graphs, because somebody set `GOFLAGS=-debug-actiongraph=FOLDER/FILE`
+    /// (in a job, by `go env -w` or in `$GOROOT/go.env`) or gave the flag. Patterns may stand for several. Each graph is
+    /// read when it is complete, before the next command overwrites it.
+    #[garde(custom(validate::patterns))]
+    pub(crate) dirs: Vec<String>,
+}

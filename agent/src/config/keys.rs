@@ -9,7 +9,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::caches::{BuildCache, Counters, Discovery, Integrity, ModCache};
+use super::caches::{ActionGraph, BuildCache, Counters, Discovery, Integrity, ModCache};
 use super::{Duration, Otlp, validate};
 
 /// The configuration of gobeacon.
@@ -53,6 +53,9 @@ pub(crate) struct Config {
     /// Go's own counters.
     #[garde(dive)]
     pub(crate) counters: Counters,
+    /// Graphs of actions.
+    #[garde(dive)]
+    pub(crate) action_graph: ActionGraph,
     /// Where traces and log events go, and how. What is unset here is taken from the standard `OTEL_EXPORTER_OTLP_*`
     /// variables, and then from the default.
     #[garde(dive)]
@@ -82,6 +85,7 @@ impl Default for Config {
             integrity: Integrity::default(),
             buildcache: BuildCache::default(),
             counters: Counters::default(),
+            action_graph: ActionGraph::default(),
             otlp: Otlp::default(),
             self_telemetry: false,
             host: Host::default(),

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::buildcache;
 use crate::builds::build::{LogSeverity, SpanKind};
-use crate::builds::catalogue::{Attribute, EVENTS, EventRow, RESOURCE, SPANS};
+use crate::builds::catalogue::{Attribute, EVENTS, EventRow, RESOURCE, SPANS, SpanRow};
+use crate::graphs::catalogue as graphs;
 use crate::integrity;
 
 const HEAD: &str = "\
@@ -14,6 +15,15 @@ does not fit under `build.max_spans` is counted on the root.
 
 Times are as good as the log: of its time stamps where it has them, else counted back from when a line was read. Where
 an attribute says that an end or a length is not known, the span is as long as it could be told.
+
+";
+
+const GRAPHS: &str = "\
+## Graphs of actions
+
+A graph that a go command wrote below `action_graph.dirs` is a trace of its own, with one span for each action that ran.
+Its ids are made of the host, the file and the first moment of the graph. What came out of the cache is counted on the
+root.
 
 ";
 
@@ -32,15 +42,7 @@ pub(super) fn page() -> String {
     page.push_str("## Resource\n\nEach build has one. `OTEL_RESOURCE_ATTRIBUTES` adds to it.\n\n");
     table(RESOURCE, &mut page);
     page.push_str("## Spans\n\n");
-    for row in SPANS {
-        let kind = match row.kind {
-            SpanKind::Internal => "internal",
-            SpanKind::Client => "client",
-        };
-        // writing to a string does not fail
-        let _ = writeln!(page, "### `{}`\n\n{}\n\n- Kind: {kind}\n- Parent: {}\n", row.name, row.what, row.parent);
-        table(row.attributes, &mut page);
-    }
+    spans(SPANS, &mut page);
     page.push_str("## Log events\n\nEach belongs to a span, and its body is a sentence for a person.\n\n");
     events(EVENTS, &mut page);
     page.push_str(
@@ -51,8 +53,23 @@ pub(super) fn page() -> String {
         "## Log events of module caches\n\nThey belong to no span: what is wrong may be older than any build.\n\n",
     );
     events(integrity::catalogue::EVENTS, &mut page);
+    page.push_str(GRAPHS);
+    spans(graphs::SPANS, &mut page);
+    events(graphs::EVENTS, &mut page);
     page.push_str(OWN);
     page
+}
+
+fn spans(rows: &[SpanRow], page: &mut String) {
+    for row in rows {
+        let kind = match row.kind {
+            SpanKind::Internal => "internal",
+            SpanKind::Client => "client",
+        };
+        // writing to a string does not fail
+        let _ = writeln!(page, "### `{}`\n\n{}\n\n- Kind: {kind}\n- Parent: {}\n", row.name, row.what, row.parent);
+        table(row.attributes, page);
+    }
 }
 
 fn events(rows: &[EventRow], page: &mut String) {

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use gobeacon_collectors::buildcache::How;
 use gobeacon_collectors::counters::FolderState;
 use gobeacon_collectors::{COLLECTORS, State};
+use gobeacon_formats::action_graph::Reason;
 use gobeacon_formats::cache_entry::OutputKind;
 use gobeacon_formats::counters::Tool;
 use gobeacon_formats::{EventKind, FAILURES, FailureClass};
@@ -53,6 +54,10 @@ pub(super) enum Id {
     StdlibRecompiled,
     ToolInvocations,
     SubcommandInvocations,
+    CacheMisses,
+    ActionDuration,
+    ToolCpu,
+    CriticalPath,
     TelemetryFolders,
     Caches,
     CachePuts,
@@ -206,6 +211,7 @@ pub(super) const PARSER_FULL: [&str; 2] = ["event", "parser_full"];
 const COMMAND_SECONDS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 4096.0];
 const TEST_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 const DOWNLOAD_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0];
+const ACTION_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0];
 const LATENCY_SECONDS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 const SUBCOMMAND: Label = Label { name: "subcommand", values: Values::Closed(subcommands) };
@@ -227,6 +233,15 @@ fn collectors() -> Vec<&'static str> {
 
 fn folder_states() -> Vec<&'static str> {
     FolderState::ALL.iter().map(|state| state.name()).collect()
+}
+
+/// The tools that actions are named for; the others are parts of a compilation.
+fn timed_tools() -> Vec<Vec<&'static str>> {
+    [Tool::Compile, Tool::Link, Tool::Vet, Tool::Test].map(|tool| vec![tool.name()]).to_vec()
+}
+
+fn miss_reasons() -> Vec<&'static str> {
+    Reason::ALL.iter().map(|reason| reason.name()).collect()
 }
 
 fn tools() -> Vec<&'static str> {
@@ -288,7 +303,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 62] = [
+pub(super) static CATALOGUE: [Row; 66] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -518,6 +533,42 @@ pub(super) static CATALOGUE: [Row; 62] = [
             "Go commands as they count themselves when they begin, whether a log shows them or not.",
         )
     },
+    counter(
+        Id::CacheMisses,
+        "gobuild_cache_misses_total",
+        &[Label { name: "reason", values: Values::Closed(miss_reasons) }],
+        "Packages that were compiled, by why, as graphs of actions tell.",
+    ),
+    Row {
+        at_start: AtStart::These(timed_tools),
+        ..row(
+            Id::ActionDuration,
+            "gobuild_action_duration_seconds",
+            Kind::Histogram(ACTION_SECONDS),
+            Unit::Seconds,
+            &[TOOL],
+            "Time of actions that ran something, from graphs of actions; a compilation includes assembly and cgo.",
+        )
+    },
+    Row {
+        at_start: AtStart::These(timed_tools),
+        ..row(
+            Id::ToolCpu,
+            "gobuild_tool_cpu_seconds_total",
+            Kind::Counter,
+            Unit::Seconds,
+            &[TOOL],
+            "CPU time of actions, user and system, from graphs of actions; it is not known of tests.",
+        )
+    },
+    row(
+        Id::CriticalPath,
+        "gobuild_critical_path_seconds",
+        Kind::Histogram(COMMAND_SECONDS),
+        Unit::Seconds,
+        &[],
+        "Time of the longest chain of actions of a go command, which no more cores could have saved.",
+    ),
     row(
         Id::TelemetryFolders,
         "gobeacon_telemetry_folders",

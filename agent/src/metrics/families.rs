@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gobeacon_formats::Timestamp;
 use prometheus::proto::MetricFamily;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::catalogue::{AtStart, CATALOGUE, Id, Kind, Row, Values};
+use super::catalogue::{AtStart, CATALOGUE, Id, Kind, Row, Unit, Values};
 use super::hosts::OTHER;
 use crate::builds::build::{SpanId, TraceId};
 
@@ -35,6 +35,8 @@ pub(super) struct Families {
 
 enum Numbers {
     Counter(IntCounterVec),
+    /// A counter of seconds, which are not whole.
+    Seconds(CounterVec),
     Gauge(IntGaugeVec),
     Histogram(HistogramVec),
 }
@@ -60,6 +62,17 @@ impl Families {
             && let Ok(counter) = vec.get_metric_with_label_values(&labels)
         {
             counter.inc_by(count);
+        }
+    }
+
+    /// Adds to a counter of seconds. What is no time is passed over.
+    pub(super) fn add_seconds(&mut self, id: Id, labels: &[&str], seconds: f64) {
+        if seconds.is_finite()
+            && seconds >= 0.0
+            && let Some((Numbers::Seconds(vec), labels)) = self.family(id, labels)
+            && let Ok(counter) = vec.get_metric_with_label_values(&labels)
+        {
+            counter.inc_by(seconds);
         }
     }
 
@@ -94,6 +107,7 @@ impl Families {
         match self.families.get(id as usize).map(|family| &family.numbers) {
             Some(Numbers::Gauge(vec)) => _ = vec.remove_label_values(labels),
             Some(Numbers::Counter(vec)) => _ = vec.remove_label_values(labels),
+            Some(Numbers::Seconds(vec)) => _ = vec.remove_label_values(labels),
             Some(Numbers::Histogram(_)) | None => {}
         }
     }
@@ -149,6 +163,9 @@ impl Family {
         let names: Vec<_> = row.labels.iter().map(|label| label.name).collect();
         let opts = Opts::new(row.name, row.help);
         let numbers = match row.kind {
+            Kind::Counter if row.unit == Unit::Seconds => {
+                Numbers::Seconds(registered(registry, CounterVec::new(opts, &names)?)?)
+            }
             Kind::Counter => Numbers::Counter(registered(registry, IntCounterVec::new(opts, &names)?)?),
             Kind::Gauge => Numbers::Gauge(registered(registry, IntGaugeVec::new(opts, &names)?)?),
             Kind::Histogram(bounds) => {
@@ -160,6 +177,7 @@ impl Family {
         for labels in &at_start {
             match &numbers {
                 Numbers::Counter(vec) => drop(vec.get_metric_with_label_values(labels)?),
+                Numbers::Seconds(vec) => drop(vec.get_metric_with_label_values(labels)?),
                 Numbers::Gauge(vec) => drop(vec.get_metric_with_label_values(labels)?),
                 Numbers::Histogram(vec) => drop(vec.get_metric_with_label_values(labels)?),
             }

@@ -142,7 +142,7 @@ fn every_closed_series_is_there_from_the_start_as_zero() {
         let is_there = page.contains(&format!("# TYPE {} ", row.name));
         assert_eq!(is_there, !matches!(row.at_start, AtStart::Nothing), "{}", row.name);
     }
-    assert!(samples(&page) <= 1_100, "{} series at the start", samples(&page));
+    assert!(samples(&page) <= 1_200, "{} series at the start", samples(&page));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_million_modules_hosts_and_failures_make_the_page_no_larger_than_its_bound()
         (0..20_000).map(|n| format!("+ go build ./...\ngo: downloading h{n}.example/m{n} v1.0.{n}\n")).collect();
     trial.read(&log);
     let page = trial.page();
-    assert!(samples(&page) <= 1_180, "{} series:\n{page}", samples(&page));
+    assert!(samples(&page) <= 1_260, "{} series:\n{page}", samples(&page));
     assert!(page.len() < 100_000, "{} bytes", page.len());
     let other = |name: &str| page.lines().any(|line| line.starts_with(name) && line.contains("=\"__other__\""));
     assert!(other("gobuild_module_downloads_total") && other("gobuild_module_download_failures_total"));

@@ -5,6 +5,7 @@
 use gobeacon_collectors::Observation;
 
 use super::{Agent, now};
+use crate::builds::Outcome;
 
 impl Agent {
     /// Takes in what a collector saw.
@@ -25,7 +26,12 @@ impl Agent {
                 self.metrics.integrity(&report);
                 self.incidents.apply(&report, &mut self.outcomes);
             }
-            Observation::ActionGraph(_) => {}
+            Observation::ActionGraph(report) => {
+                if let Some(told) = self.graphs.apply(&report) {
+                    self.metrics.graph(&told.counts);
+                    self.outcomes.push(Outcome::Telemetry(told.telemetry));
+                }
+            }
         }
         self.settle(now());
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Observation, Running, buildcache, counters, integrity, logs, modcache};
+use gobeacon_collectors::{Observation, Running, action_graph, buildcache, counters, integrity, logs, modcache};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -74,6 +74,11 @@ pub(super) fn start_observers(
     ];
     if config.integrity.enabled {
         running.push(integrity::start(wiring::integrity(config, env), observed.clone())?);
+    }
+    if !config.action_graph.dirs.is_empty() {
+        let settings =
+            action_graph::Settings { dirs: config.action_graph.dirs.clone(), ..action_graph::Settings::default() };
+        running.push(action_graph::start(settings, observed.clone())?);
     }
     Ok(running)
 }
