@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::harness::{self, Running};
 use crate::{Collector, Observation, Places, Root};
 
+mod disk;
 mod drain;
 mod known;
 mod names;

@@ -12,17 +12,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use gobeacon_collectors::modcache;
 use gobeacon_formats::{FailureClass, HttpAnswer, Timestamp};
 
-use super::build::{SpanId, TraceId};
+use super::build::SpanId;
 use super::packages::Why;
 use super::request::{Asked, Request, TOOLCHAIN_MODULE};
 use super::times::{At, Times};
-use super::{FileFacts, files, ids, redact};
+use super::{ids, redact};
+
+mod joined;
+
+pub(super) use joined::{Left, near};
 
 /// Module versions remembered so that each is told once, 8 bytes each. Large builds have a few thousand; beyond this
 /// only `go: downloading` lines are told, which the go command prints once for each.
 const MAX_REMEMBERED: usize = 16_384;
-/// How far the clock of a log, or the moment at which it was read, may be from the time of a download's files.
-const SLACK_SECONDS: f64 = 30.0;
 /// Longest module path, version or URL kept, in bytes.
 const MAX_TEXT_BYTES: usize = 1_024;
 
@@ -126,14 +128,6 @@ pub(super) struct Downloads {
     left: Vec<Left>,
 }
 
-/// A download that a log told and no file has shown so far.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Left {
-    pub(super) id: u64,
-    pub(super) time: Timestamp,
-    pub(super) observed: Timestamp,
-}
-
 impl Downloads {
     pub(super) fn new(root: SpanId, max_spans: usize) -> Self {
         Self {
@@ -149,80 +143,6 @@ impl Downloads {
             folded_requests: 0,
             left: Vec::new(),
         }
-    }
-
-    /// How far, in seconds, the first signal of a download is from what files showed; `None` when it is another's.
-    pub(super) fn fits(&self, files: &modcache::Download) -> Option<f64> {
-        let download = self.held.get(&(files.module.clone(), files.version.clone()))?;
-        let is_free = download.files.is_none();
-        [download.start, download.observed]
-            .into_iter()
-            .filter_map(|at| near(at, files))
-            .reduce(f64::min)
-            .filter(|_| is_free)
-    }
-
-    /// Files showed this download, from its start to its end.
-    pub(super) fn downloaded(&mut self, files: &modcache::Download) {
-        if let Some(download) = self.held.get_mut(&(files.module.clone(), files.version.clone())) {
-            download.start = files.start;
-            download.end = files.end;
-            download.stamped = true;
-            download.files = Some(files.clone());
-        }
-    }
-
-    /// This download has gone out elsewhere: it is not told again.
-    pub(super) fn elsewhere(&mut self, module: &str, version: &str) {
-        let id = ids::remembered(&[module, version]);
-        if self.known.len() < MAX_REMEMBERED {
-            self.known.insert(id);
-            self.failed.insert(id);
-        }
-    }
-
-    /// Whether a signal showed it before.
-    pub(super) fn knows(&self, module: &str, version: &str) -> bool {
-        self.known.contains(&ids::remembered(&[module, version]))
-    }
-
-    /// The span of a download that is held.
-    pub(super) fn span_of(&self, module: &str, version: &str) -> Option<SpanId> {
-        self.held.get(&(module.to_owned(), version.to_owned())).map(|download| download.span_id)
-    }
-
-    /// Whether files have yet to show one that is held.
-    pub(super) fn waits(&self) -> bool {
-        self.held.values().any(|download| download.files.is_none())
-    }
-
-    /// What went out or was folded without files, since the last time.
-    pub(super) fn take_left(&mut self) -> Vec<Left> {
-        std::mem::take(&mut self.left)
-    }
-
-    /// Downloads go out: what files told of them, and failures that only files told.
-    pub(super) fn shown(&mut self, trace: TraceId) -> Vec<(u64, FileFacts, Option<Told>)> {
-        let mut all = Vec::new();
-        for download in self.held.values_mut() {
-            let Some(files) = &download.files else {
-                let id = ids::remembered(&[&download.module, &download.version]);
-                self.left.push(Left { id, time: download.start, observed: download.observed });
-                continue;
-            };
-            let mut failed = None;
-            if let (Some(why), None) = (files::why(files.ending), &download.why) {
-                let id = ids::remembered(&[&download.module, &download.version]);
-                let is_new = self.failed.len() < MAX_REMEMBERED && self.failed.insert(id);
-                failed = (is_new && download.module != TOOLCHAIN_MODULE).then(|| Told {
-                    failed: Some(why.class),
-                    ..told(&download.module, &download.version, download.host.clone())
-                });
-                download.why = Some(why);
-            }
-            all.push((download.offset, files::facts(files, download.host.clone(), Some(trace)), failed));
-        }
-        all
     }
 
     /// A signal showed a download. Gives out what is to be told of it.
@@ -442,12 +362,6 @@ fn adopt(complete: &mut Complete) {
         download.start = download.start.min(request.start);
         download.end = download.end.max(request.end);
     }
-}
-
-/// How far a moment is from the start of a download that files showed, in seconds; `None` when it is not about it.
-pub(super) fn near(at: Timestamp, files: &modcache::Download) -> Option<f64> {
-    let is_near = at >= files.start.plus_seconds(-SLACK_SECONDS) && at <= files.end.plus_seconds(SLACK_SECONDS);
-    is_near.then(|| at.seconds_since(files.start).abs())
 }
 
 /// What was read without a time stamp, before any line had one, was no later than the first that has one.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gobeacon_collectors::{Source, modcache};
+use gobeacon_collectors::Source;
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, HttpAnswer, PackageStatus, Timestamp};
 
 use super::build::{LogRecord, SpanId, TraceId};
@@ -25,6 +25,8 @@ use super::summary::EndedBy;
 use super::tally::Tally;
 use super::times::{At, Times, believed};
 use super::{Outcome, Settings, ids, resource};
+
+mod joined;
 
 /// How long downloads wait for what files tell of them, once the command went on.
 const FILES_WITHIN_SECONDS: f64 = 1.0;
@@ -346,66 +348,9 @@ impl OpenBuild {
         }
     }
 
-    fn send_downloads(&mut self, out: &mut Vec<Outcome>) {
-        self.tell_untold(out);
-        if self.outbox.has_room_for(&self.downloads) {
-            self.tell_files(out);
-            self.outbox.loaded(&mut self.downloads, &mut self.times, &mut self.tally.folded);
-        }
-    }
-
-    /// When downloads are due to go out, if they wait.
-    pub(super) fn downloads_due(&self) -> Option<Timestamp> {
-        self.downloads_due
-    }
-
-    /// Hands out the downloads that waited.
-    pub(super) fn release(&mut self, out: &mut Vec<Outcome>) {
-        self.downloads_due = None;
-        self.send_downloads(out);
-        self.flush(out);
-    }
-
-    /// How far a download that files showed is from one of this build; `None` when it is none of it.
-    pub(super) fn fits(&self, files: &modcache::Download) -> Option<f64> {
-        self.downloads.fits(files)
-    }
-
-    /// Files showed a download of this build.
-    pub(super) fn downloaded(&mut self, files: &modcache::Download) {
-        self.downloads.downloaded(files);
-    }
-
-    /// A download of this build has gone out elsewhere.
-    pub(super) fn elsewhere(&mut self, module: &str, version: &str) {
-        self.downloads.elsewhere(module, version);
-    }
-
-    /// Whether this build has told a download.
-    pub(super) fn knows(&self, module: &str, version: &str) -> bool {
-        self.downloads.knows(module, version)
-    }
-
-    /// Where a download that is held will stand.
-    pub(super) fn span_of(&self, module: &str, version: &str) -> Option<(TraceId, SpanId)> {
-        self.downloads.span_of(module, version).map(|span| (self.trace, span))
-    }
-
-    /// Downloads that were told without what files tell, since the last time.
-    pub(super) fn take_left(&mut self) -> Vec<Left> {
-        self.downloads.take_left()
-    }
-
     fn tell_untold(&mut self, out: &mut Vec<Outcome>) {
         for (offset, told) in self.downloads.untold() {
             self.tell(Some(told), offset, out);
-        }
-    }
-
-    fn tell_files(&mut self, out: &mut Vec<Outcome>) {
-        for (offset, facts, failed) in self.downloads.shown(self.trace) {
-            out.push(Outcome::Downloaded(facts));
-            self.tell(failed, offset, out);
         }
     }
 

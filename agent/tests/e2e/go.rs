@@ -122,6 +122,11 @@ impl Job {
     }
 
     fn go(&self, args: &[&str], out: &File) -> i32 {
+        self.command(args, out).status().unwrap().code().unwrap_or(-1)
+    }
+
+    /// A go command, ready to run.
+    pub(crate) fn command(&self, args: &[&str], out: &File) -> Command {
         let mut command = Command::new(self.toolchain.root.join("bin/go"));
         command.args(args).current_dir(self.folder.join("src")).env_clear();
         // how this machine reaches the module proxy is its own affair
@@ -133,6 +138,6 @@ impl Job {
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.toolchain.root.join("bin").display());
         command.env("PATH", path).envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(std::process::Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out.try_clone().unwrap());
-        command.status().unwrap().code().unwrap_or(-1)
+        command
     }
 }

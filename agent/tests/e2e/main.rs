@@ -14,9 +14,13 @@
 mod backends;
 mod builds;
 mod caches;
+mod downloads;
 mod go;
 mod goproxy;
 mod machine;
+mod modproxy;
 mod modules;
 mod otlp;
+#[path = "../support/otlp_receiver.rs"]
+mod otlp_receiver;
 mod stage;

@@ -75,15 +75,21 @@ struct Open {
 pub(super) struct Tracker {
     stall_after: Duration,
     open: BTreeMap<Key, Open>,
+    /// Files that nobody writes any more and that are still there: the download was told to have failed. As many as
+    /// may be open; one beyond may be told again when all is looked at again.
+    left_behind: BTreeMap<Key, String>,
 }
 
 impl Tracker {
     pub(super) fn new(stall_after: Duration) -> Self {
-        Self { stall_after, open: BTreeMap::new() }
+        Self { stall_after, open: BTreeMap::new(), left_behind: BTreeMap::new() }
     }
 
     /// The file of a download is there: it was just made, or it was found. `facts` are left out when it is gone again.
     pub(super) fn began(&mut self, key: Key, tmp: &str, at: Timestamp, facts: Option<FileFacts>, out: &mut Vec<Event>) {
+        if self.left_behind.get(&key).is_some_and(|left| left == tmp) {
+            return;
+        }
         match self.open.get(&key) {
             Some(open) if open.tmp == tmp => return,
             // another try: the end of the one before was missed
@@ -142,6 +148,9 @@ impl Tracker {
 
     /// The file of a download was removed, or nobody writes it any more. `tmp` is left out when it is not known which.
     pub(super) fn failed(&mut self, key: &Key, tmp: Option<&str>, at: Timestamp, how: Ending, out: &mut Vec<Event>) {
+        if tmp.is_some() && self.left_behind.get(key).map(String::as_str) == tmp {
+            self.left_behind.remove(key);
+        }
         if self.open.get(key).is_some_and(|open| tmp.is_none_or(|tmp| open.tmp == tmp)) {
             self.lost(key, at, how, out);
         }
@@ -171,6 +180,9 @@ impl Tracker {
 
     fn lost(&mut self, key: &Key, at: Timestamp, ending: Ending, out: &mut Vec<Event>) {
         let Some(mut open) = self.open.remove(key) else { return };
+        if ending == Ending::Abandoned && self.left_behind.len() < MOST_OPEN {
+            self.left_behind.insert(key.clone(), open.tmp.clone());
+        }
         let end = at.max(open.start);
         out.extend(stall_over(key, &mut open, end));
         let (bytes, stalled_seconds) = (open.bytes, open.stalled_seconds);

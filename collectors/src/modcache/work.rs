@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 
+use super::disk::{Locked, file_facts, may_be_written, versions, zip, zip_path};
 use super::drain::{self, Control, Noticed, now};
 use super::known::Known;
 use super::names::{self, Key, Name};
 use super::survey;
-use super::tracker::{FileFacts, Tracker, Zip};
+use super::tracker::{FileFacts, Tracker};
 use super::trees::{Folder, Place, Seen, Trees};
 use super::{Ending, Event, Report, Settings};
 use crate::harness::{Health, State};
@@ -32,8 +33,6 @@ use crate::{Observation, Root};
 const LOOKS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// A writer whose lock is free and whose file did not grow for so long is gone.
 const SURELY_GONE_SECONDS: f64 = 3.0;
-/// The hash of a zip is `h1:` and 44 characters.
-const LONGEST_SUM: u64 = 128;
 /// A look at everything takes at most one part in so many of the time.
 const PART_OF_TIME: u32 = 20;
 
@@ -332,30 +331,6 @@ impl Work<'_> {
     }
 }
 
-/// Which inodes are locked; asked for once in a look, when it matters.
-enum Locked {
-    NotAsked,
-    Told(Option<std::collections::HashSet<u64>>),
-}
-
-impl Locked {
-    /// Whether it is sure that nobody holds the lock of a version.
-    fn is_free(&mut self, versions: &Path, key: &Key) -> bool {
-        if let Self::NotAsked = self {
-            *self = Self::Told(os::locked_inodes());
-        }
-        let Self::Told(Some(locked)) = self else { return false };
-        let lock = os::stat(&versions.join(format!("{}.lock", key.version)));
-        lock.is_ok_and(|stat| !locked.contains(&stat.key.inode))
-    }
-}
-
-/// Whether a file that was there before we were may still be written.
-fn may_be_written(versions: &Path, key: &Key, facts: FileFacts, settings: &Settings) -> bool {
-    let quiet = now().seconds_since(facts.modified);
-    quiet < settings.abandon_after.as_secs_f64() && !Locked::NotAsked.is_free(versions, key)
-}
-
 /// A zip got its name.
 fn named(cache: &mut Cache, known: &mut Known, path: &Path, key: &Key, at: Timestamp, since: Timestamp) {
     let Some(facts) = file_facts(&zip_path(path, key)) else {
@@ -394,26 +369,4 @@ fn told(cache: &mut Cache, known: &mut Known, key: &Key, facts: FileFacts) {
         download.redundant = known.had_version(key);
     }
     known.insert(&cache.root.id, key, facts.made());
-}
-
-fn zip(path: &Path, key: &Key, file: FileFacts) -> Zip {
-    let hash = path.join(format!("{}.ziphash", key.version));
-    let sum = os::stat(&hash).ok().filter(|stat| stat.kind == os::Kind::File && stat.size <= LONGEST_SUM);
-    let sum = sum.and_then(|stat| Some((std::fs::read_to_string(&hash).ok()?.trim().to_owned(), stat.modified)));
-    Zip { file, sum: sum.filter(|(sum, _)| sum.starts_with("h1:")) }
-}
-
-fn file_facts(path: &Path) -> Option<FileFacts> {
-    let stat = os::stat(path).ok().filter(|stat| stat.kind == os::Kind::File)?;
-    let born = stat.key.born.map(Timestamp::from_nanos);
-    Some(FileFacts { bytes: stat.size, born, modified: stat.modified, changed: stat.changed })
-}
-
-/// The `@v` folder of a version.
-fn versions(root: &Root, key: &Key) -> PathBuf {
-    root.path.join("cache/download").join(&*key.module).join("@v")
-}
-
-fn zip_path(versions: &Path, key: &Key) -> PathBuf {
-    versions.join(format!("{}.zip", key.version))
 }

@@ -110,6 +110,22 @@ fn a_zip_found_later_is_a_download_only_with_the_times_of_one() {
 }
 
 #[test]
+fn a_file_that_was_left_behind_is_told_once_however_often_it_is_found() {
+    let (mut tracker, mut out) = (tracker(), Vec::new());
+    tracker.began(key(1), "a.tmp", second(1.0), None, &mut out);
+    tracker.failed(&key(1), Some("a.tmp"), second(9.0), Ending::Abandoned, &mut out);
+    assert_eq!(only(&out).ending, Ending::Abandoned);
+    tracker.began(key(1), "a.tmp", second(10.0), None, &mut out);
+    assert!(tracker.is_idle());
+    // the next go command removes it and makes its own
+    tracker.failed(&key(1), Some("a.tmp"), second(11.0), Ending::GivenUp, &mut out);
+    tracker.began(key(1), "b.tmp", second(12.0), None, &mut out);
+    tracker.gone(second(13.0), &mut out);
+    assert_eq!(out.len(), 2);
+    assert!(tracker.left_behind.is_empty());
+}
+
+#[test]
 fn another_try_whose_predecessor_was_missed_ends_that_first() {
     let (mut tracker, mut out) = (tracker(), Vec::new());
     tracker.began(key(1), "a.tmp", second(1.0), None, &mut out);
