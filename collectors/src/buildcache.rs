@@ -29,6 +29,8 @@ mod removals;
 mod restore;
 mod roots;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod watches;
 mod worker;

@@ -33,6 +33,7 @@ impl Toolchain {
 }
 
 /// One CI job: a module, caches of its own, and a log that go commands write.
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     toolchain: Toolchain,
     folder: PathBuf,

@@ -12,6 +12,7 @@
 )]
 
 mod backends;
+mod buildcache;
 mod builds;
 mod caches;
 mod downloads;

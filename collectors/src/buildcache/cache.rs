@@ -4,7 +4,7 @@
 //!
 //! Invariant: a put that an event tells and a look finds, in whichever order, is one put.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use gobeacon_formats::cache_entry::Name;
 
 use super::known::{Entry, Known};
 use super::look::{self, Looks};
-use super::queue::{Record, What};
+use super::queue::{Record, What, first_byte};
 use super::removals::Removals;
 use super::restore::Restores;
 use super::walk::Walk;
@@ -42,7 +42,7 @@ pub(super) struct Cache {
     pub(super) removals: Removals,
     restores: Restores,
     looks: Looks,
-    /// Actions that events told as put lately.
+    /// Entries that events told as written lately.
     told: VecDeque<(Timestamp, Name)>,
     /// What was found by looking, whose event may still come; and when the last was.
     found: HashMap<Name, Timestamp>,
@@ -113,7 +113,7 @@ impl Cache {
                     left.iter().for_each(|entry| self.removals.missed(entry.bytes, true, *at));
                 }
                 What::TrimNoted => self.removals.noted(*at),
-                What::RootWent => {}
+                What::RootWent | What::NotWatched => {}
             }
         }
         // by now it is known whether this is a restore
@@ -235,6 +235,7 @@ impl Cache {
         if self.found.remove(name).is_none() {
             self.count_action(name, Origin::Restored, Entry::ACTION.bytes, at);
         }
+        self.told.push_back((at, *name));
     }
 
     fn count_action(&mut self, name: &Name, origin: Origin, bytes: u64, at: Timestamp) {
@@ -253,13 +254,14 @@ impl Cache {
         match entry {
             Ok((stat, entry)) => {
                 self.known.put(name, entry);
-                let is_restored = is_old(&stat) || (in_copy && self.restores.is_open());
+                let is_restored = is_old(&stat) || (in_copy && self.restores.is_open_without_times());
                 if is_restored && !is_touched(&stat) && !was_found {
                     self.restored(name, entry.bytes, at);
                 }
             }
             Err(error) => note(&error, health),
         }
+        self.told.push_back((at, *name));
     }
 
     fn restored(&mut self, name: &Name, bytes: u64, at: Timestamp) {
@@ -271,6 +273,7 @@ impl Cache {
 
     fn removed(&mut self, name: &Name, at: Timestamp) {
         let entry = self.known.remove(name);
+        self.found.remove(name);
         // what was never there was not trimmed: a look has told it already, or it was gone before it was looked at
         if entry.is_some() || !self.known.is_sure() {
             self.removals.removed(*name, entry.map(|entry| entry.bytes), at);
@@ -283,7 +286,11 @@ impl Cache {
             return Origin::Nothing;
         }
         if is_old(stat) {
-            return if is_touched(stat) { Origin::Nothing } else { Origin::Restored };
+            if is_touched(stat) {
+                return Origin::Nothing;
+            }
+            self.restores.keeps_times();
+            return Origin::Restored;
         }
         let is_watched = self.how == How::Watched;
         let put = if is_suspect { self.looks.put_time(&self.path, name, is_watched) } else { None };
@@ -301,8 +308,8 @@ impl Cache {
             // it may not be there yet
             Err(error) => return note(&error, health),
         };
-        let told: HashSet<Name> =
-            self.told.iter().filter(|(_, name)| super::queue::first_byte(name) == dir).map(|(_, name)| *name).collect();
+        let of_dir = self.told.iter().filter(|(_, name)| first_byte(name) == dir);
+        let told: HashMap<Name, Timestamp> = of_dir.map(|(at, name)| (*name, *at)).collect();
         for name in names {
             let path = look::path_of(&self.path, &name);
             let stat = match os::stat(&path) {
@@ -312,7 +319,9 @@ impl Cache {
                     continue;
                 }
             };
-            let is_news = stat.changed >= since && !told.contains(&name) && !self.found.contains_key(&name);
+            // a write after the one that was told is another one
+            let is_told = told.get(&name).is_some_and(|at| stat.changed.seconds_since(*at) < SLACK_SECONDS);
+            let is_news = stat.changed >= since && !is_told && !self.found.contains_key(&name);
             match name {
                 Name::Action(_) if is_news => self.found_action(&name, &stat, since, now),
                 Name::Action(_) => self.known.put(&name, Entry { bytes: stat.size, kind: None }),
@@ -383,10 +392,13 @@ fn is_touched(stat: &Stat) -> bool {
 
 /// That an entry is gone when it is looked at is no error: caches are used meanwhile.
 pub(super) fn note(error: &std::io::Error, health: &Health) {
-    match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {}
-        std::io::ErrorKind::PermissionDenied => health.problem(Problem::PermissionDenied),
-        _ if os::is_out_of_descriptors(error) => health.problem(Problem::TooManyOpenFiles),
-        _ => health.problem(Problem::Io),
+    match Problem::of(error) {
+        Problem::NotFound => {}
+        problem @ (Problem::PermissionDenied
+        | Problem::TooManyOpenFiles
+        | Problem::WatchLimit
+        | Problem::WatchFailed
+        | Problem::Io
+        | Problem::Malformed) => health.problem(problem),
     }
 }

@@ -7,6 +7,8 @@
 //! a queue: the answer is the same.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -54,6 +56,8 @@ pub(super) enum What {
     DirWent(u8),
     /// The cache itself is gone.
     RootWent,
+    /// One of the 256 directories came and cannot be watched.
+    NotWatched,
     /// `trim.txt` was written: a go command is about to trim, or has trimmed.
     TrimNoted,
 }
@@ -223,31 +227,33 @@ fn understand(notice: &Notice<'_>, inotify: &Inotify, watches: &Watches) -> Told
             None => Told::Nothing,
         };
     }
+    let comes = matches!(notice.happened, Happened::Created | Happened::MovedTo) && notice.is_dir;
     match watches.place(notice.watch) {
-        None => Told::Nothing,
         Some(Place::Dir { root, dir }) => in_dir(root, dir, notice),
-        Some(Place::Root { root, path }) => match (notice.happened, dir_number(notice.name)) {
-            (Happened::Created | Happened::MovedTo, Some(dir)) if notice.is_dir => {
-                match watches.watch_dir(inotify, root, &path, dir) {
-                    Ok(()) => Told::Of(root, What::DirCame(dir)),
-                    // gone again, or seen by the next look at everything
-                    Err(_) => Told::LookAgain,
-                }
-            }
-            (Happened::MovedFrom | Happened::Deleted, Some(dir)) if notice.is_dir => {
-                // moved away with its watch: what happens there is not of this cache any more
-                watches.unwatch_dir(inotify, root, dir);
-                Told::Of(root, What::DirWent(dir))
-            }
-            (Happened::Created | Happened::MovedTo, None) if notice.is_dir => Told::LookAgain,
-            (Happened::Written, _) if notice.name == "trim.txt" => Told::Of(root, What::TrimNoted),
-            (Happened::Gone, _) => Told::Of(root, What::RootWent),
-            _ => Told::Nothing,
+        Some(Place::Root { root, path }) => in_root(root, &path, comes, notice, inotify, watches),
+        Some(Place::Parent) if comes => Told::LookAgain,
+        Some(Place::Parent) | None => Told::Nothing,
+    }
+}
+
+fn in_root(root: u32, path: &Path, comes: bool, notice: &Notice<'_>, inotify: &Inotify, watches: &Watches) -> Told {
+    let goes = matches!(notice.happened, Happened::MovedFrom | Happened::Deleted) && notice.is_dir;
+    match dir_number(notice.name) {
+        Some(dir) if comes => match watches.watch_dir(inotify, root, path, dir) {
+            Ok(()) => Told::Of(root, What::DirCame(dir)),
+            // gone again
+            Err(error) if error.kind() == ErrorKind::NotFound => Told::Nothing,
+            Err(_) => Told::Of(root, What::NotWatched),
         },
-        Some(Place::Parent) => match notice.happened {
-            Happened::Created | Happened::MovedTo if notice.is_dir => Told::LookAgain,
-            _ => Told::Nothing,
-        },
+        Some(dir) if goes => {
+            // moved away with its watch: what happens there is not of this cache any more
+            watches.unwatch_dir(inotify, root, dir);
+            Told::Of(root, What::DirWent(dir))
+        }
+        None if comes => Told::LookAgain,
+        _ if notice.happened == Happened::Written && notice.name == "trim.txt" => Told::Of(root, What::TrimNoted),
+        _ if notice.happened == Happened::Gone => Told::Of(root, What::RootWent),
+        _ => Told::Nothing,
     }
 }
 
@@ -255,15 +261,16 @@ fn in_dir(root: u32, dir: u8, notice: &Notice<'_>) -> Told {
     let Some(name) = notice.name.to_str().and_then(Name::parse).filter(|name| first_byte(name) == dir) else {
         return Told::Nothing;
     };
-    let of = |what: fn(Name) -> What| Told::Of(root, what(name));
     match (notice.happened, name) {
-        // who reads outputs asked for their action before
-        (Happened::Read, Name::Output(_)) => Told::Nothing,
-        (Happened::Read, Name::Action(_)) => of(What::Read),
-        (Happened::Written, _) => of(What::Written),
-        (Happened::MovedTo, _) => of(What::Arrived),
-        (Happened::Deleted | Happened::MovedFrom, _) => of(What::Removed),
-        _ => Told::Nothing,
+        (Happened::Read, Name::Action(_)) => Told::Of(root, What::Read(name)),
+        (Happened::Written, _) => Told::Of(root, What::Written(name)),
+        (Happened::MovedTo, _) => Told::Of(root, What::Arrived(name)),
+        (Happened::Deleted | Happened::MovedFrom, _) => Told::Of(root, What::Removed(name)),
+        // who reads an output asked for its action before
+        (Happened::Read, Name::Output(_))
+        | (Happened::Created | Happened::Modified | Happened::Gone | Happened::Unwatched | Happened::Overflow, _) => {
+            Told::Nothing
+        }
     }
 }
 

@@ -21,6 +21,8 @@ const MOST: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Restores {
     open: Option<Restore>,
+    /// Something of it came with an older time of its own.
+    keeps_times: bool,
     /// What the last one brought, and whether it was found since.
     brought: HashMap<u64, bool>,
     worth: Option<Worth>,
@@ -50,6 +52,16 @@ impl Restores {
     /// Whether entries come just now.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// Who restores just now keeps times: what has none of its own is of somebody else.
+    pub(super) fn keeps_times(&mut self) {
+        self.keeps_times = true;
+    }
+
+    /// Whether entries come just now that have the present time.
+    pub(super) fn is_open_without_times(&self) -> bool {
+        self.open.is_some() && !self.keeps_times
     }
 
     /// An action was found. Says whether a restore had brought it.
@@ -91,6 +103,7 @@ impl Restores {
 
     fn end_restore(&mut self, now: Timestamp) -> Option<Restore> {
         let restore = self.open.take()?;
+        self.keeps_times = false;
         let worth = self.worth.get_or_insert_with(Worth::default);
         worth.restored_at = Some(restore.end);
         worth.actions = restore.actions;

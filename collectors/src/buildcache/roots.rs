@@ -37,6 +37,16 @@ pub(super) struct Followed {
     retry: Instant,
 }
 
+impl Followed {
+    fn blind(&mut self) {
+        if self.cache.how == How::Watched {
+            self.cache.how = How::Polled;
+            self.cache.events.push(Event::Seen(How::Polled));
+            self.poll = Poll::new(Instant::now());
+        }
+    }
+}
+
 /// All caches.
 #[derive(Default)]
 pub(super) struct Caches {
@@ -69,12 +79,17 @@ impl Caches {
 
     /// The kernel tells nothing any more.
     pub(super) fn blind(&mut self) {
-        for Followed { cache, poll, .. } in self.followed.values_mut() {
-            if cache.how == How::Watched {
-                cache.how = How::Polled;
-                cache.events.push(Event::Seen(How::Polled));
-                *poll = Poll::new(Instant::now());
-            }
+        self.followed.values_mut().for_each(Followed::blind);
+    }
+
+    /// The kernel does not tell of all directories of a cache: better it is not watched at all than in part.
+    pub(super) fn blind_of(&mut self, number: u32, kernel: &Kernel, health: &Health) {
+        let Some(followed) = self.followed.get_mut(&number).filter(|it| it.cache.how == How::Watched) else { return };
+        health.problem(Problem::WatchLimit);
+        tracing::warn!(cache = %followed.cache.path.display(), "there are not enough watches: a build cache is polled");
+        followed.blind();
+        if let Some((inotify, watches)) = kernel {
+            watches.forget_root(inotify, number);
         }
     }
 
@@ -225,12 +240,6 @@ fn watch(path: &Path, number: u32, kernel: &Kernel, health: &Health) -> How {
 }
 
 fn problem(error: &io::Error) -> Problem {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => Problem::PermissionDenied,
-        io::ErrorKind::NotFound => Problem::NotFound,
-        // ENOSPC: the user has no watch left (fs.inotify.max_user_watches)
-        io::ErrorKind::StorageFull => Problem::WatchLimit,
-        io::ErrorKind::NotADirectory => Problem::Io,
-        _ => Problem::WatchFailed,
-    }
+    // ENOSPC: the user has no watch left (fs.inotify.max_user_watches)
+    if error.kind() == io::ErrorKind::StorageFull { Problem::WatchLimit } else { Problem::of(error) }
 }

@@ -117,6 +117,10 @@ impl<'a> Worker<'a> {
             if let Some(Followed { cache, .. }) = self.caches.followed.get_mut(&root) {
                 cache.apply(&records, self.health);
             }
+            if records.iter().any(|record| record.what == What::NotWatched) {
+                self.caches.blind_of(root, &self.kernel, self.health);
+                self.health.set_state(self.state());
+            }
             if records.iter().any(|record| record.what == What::RootWent) {
                 self.caches.remove(root, &self.kernel, now());
                 // one of the same name may have come already
