@@ -114,12 +114,14 @@ impl Problem {
         if os::is_out_of_descriptors(error) {
             return Self::TooManyOpenFiles;
         }
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::StaleNetworkFileHandle => {
-                Self::NotFound
-            }
-            _ => Self::Io,
+        let kind = error.kind();
+        let is_gone = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::StaleNetworkFileHandle];
+        if kind == io::ErrorKind::PermissionDenied {
+            Self::PermissionDenied
+        } else if is_gone.contains(&kind) {
+            Self::NotFound
+        } else {
+            Self::Io
         }
     }
 

@@ -136,12 +136,7 @@ impl Problems {
 
 /// Which kind of problem an error of the file system is.
 pub fn problem(error: &io::Error) -> Problem {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => Problem::PermissionDenied,
-        io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle => Problem::NotFound,
-        _ if os::is_out_of_descriptors(error) => Problem::TooManyOpenFiles,
-        _ => Problem::Io,
-    }
+    Problem::of(error)
 }
 
 /// Room on the file system that a cache is on.

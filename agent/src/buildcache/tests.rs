@@ -42,9 +42,9 @@ fn every_event() -> Vec<Event> {
 fn records(events: Vec<Event>) -> Vec<LogRecord> {
     let mut out = Vec::new();
     BuildCaches::new(None).apply(&report(1, events), &mut out);
-    let logs = out.into_iter().flat_map(|outcome| match outcome {
-        Outcome::Telemetry(telemetry) => telemetry.logs,
-        other => panic!("{other:?}"),
+    let logs = out.into_iter().flat_map(|outcome| {
+        let Outcome::Telemetry(telemetry) = outcome else { panic!("{outcome:?}") };
+        telemetry.logs
     });
     logs.collect()
 }

@@ -374,9 +374,13 @@ impl Cache {
 fn written(what: &What) -> Option<Name> {
     match what {
         What::Written(name) | What::Arrived(name) => Some(*name),
-        What::Read(_) | What::Removed(_) | What::DirCame(_) | What::DirWent(_) | What::RootWent | What::TrimNoted => {
-            None
-        }
+        What::Read(_)
+        | What::Removed(_)
+        | What::DirCame(_)
+        | What::DirWent(_)
+        | What::RootWent
+        | What::NotWatched
+        | What::TrimNoted => None,
     }
 }
 

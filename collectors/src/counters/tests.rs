@@ -91,7 +91,7 @@ fn what_was_counted_before_is_not_new_and_what_is_counted_after_is_summed_over_f
     let trial = Trial::new();
     trial.count(GO, &[(HIT, 100), ("go/flag:C", 7)]);
     trial.count(OLDER, &[(HIT, 5)]);
-    [GO, OLDER].map(|name| age(&trial.path(name)));
+    [GO, OLDER].iter().for_each(|name| age(&trial.path(name)));
     let mut reader = trial.reader();
     let first = reader.look().unwrap();
     assert_eq!((first.folders, first.grown.len()), ([1, 0, 0, 0], 0));

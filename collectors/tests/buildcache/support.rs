@@ -203,7 +203,13 @@ impl Said {
                     self.used.restored_bytes += used.restored_bytes;
                 }
                 Event::Stock { stock, .. } => self.stock = Some(stock),
-                other => self.events.push(other),
+                other @ (Event::Seen(_)
+                | Event::Inventory(_)
+                | Event::Removed(_)
+                | Event::Restored(_)
+                | Event::Worth(_)
+                | Event::HitsLost { .. }
+                | Event::Gone) => self.events.push(other),
             }
         }
     }
