@@ -125,7 +125,7 @@ fn a_version_whose_hash_was_read_is_used() {
     let read = fs::FileTimes::new().set_accessed(std::time::SystemTime::now());
     File::open(path).unwrap().set_times(read).unwrap();
     let found = json(&caches, &["--modcache", "mod", "--older-than", "55d", "--yes"]);
-    assert_eq!(proposed(&found), [String::new(); 0]);
+    assert_eq!(proposed(&found), Vec::<String>::new());
     assert!(caches.has(OLD_TREE));
 }
 
