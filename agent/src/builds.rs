@@ -205,7 +205,7 @@ impl Builds {
                     let fits = |build: &OpenBuild| build.fits(download);
                     let nearest = self.open.values_mut().filter_map(|build| Some((fits(build)?, build)));
                     match nearest.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
-                        Some((_, build)) => build.downloaded(download),
+                        Some((_, build)) => build.downloaded(download, self.clock),
                         None => self.files.hold(report, download, self.clock, out),
                     }
                 }

@@ -145,7 +145,7 @@ impl Files {
             held.download.module == module && held.download.version == version && build.fits(&held.download).is_some()
         };
         if let Some(held) = self.held.iter().position(is_of).and_then(|at| self.held.remove(at)) {
-            build.downloaded(&held.download);
+            build.downloaded(&held.download, self.clock);
         }
     }
 

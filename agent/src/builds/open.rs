@@ -56,6 +56,8 @@ pub(super) struct OpenBuild {
     files_are_watched: bool,
     /// When downloads go out that waited for what files tell of them.
     downloads_due: Option<Timestamp>,
+    /// It is due because the command went on, not because files have shown them all.
+    went_on: bool,
 }
 
 impl OpenBuild {
@@ -82,6 +84,7 @@ impl OpenBuild {
             exit_code: None,
             files_are_watched: settings.files_are_watched,
             downloads_due: None,
+            went_on: false,
         }
     }
 
@@ -338,12 +341,14 @@ impl OpenBuild {
     /// The command went on to compile or test: no download will come or fail any more. What files tell of them may
     /// still come, when the log was read first.
     fn loaded(&mut self, out: &mut Vec<Outcome>) {
-        if self.downloads.len() == 0 || self.downloads_due.is_some() {
+        if self.downloads.len() == 0 || self.went_on {
             return;
         }
         if self.files_are_watched && self.downloads.waits() {
+            self.went_on = true;
             self.downloads_due = Some(self.last_activity.plus_seconds(FILES_WITHIN_SECONDS));
         } else {
+            self.downloads_due = None;
             self.send_downloads(out);
         }
     }

@@ -10,6 +10,9 @@ use crate::builds::Outcome;
 use crate::builds::build::{SpanId, TraceId};
 use crate::builds::downloads::Left;
 
+/// How long downloads that files have shown to their ends wait for what the log says of them.
+const SHOWN_SECONDS: f64 = 2.0;
+
 impl OpenBuild {
     /// When downloads are due to go out, if they wait.
     pub(in crate::builds) fn downloads_due(&self) -> Option<Timestamp> {
@@ -19,6 +22,11 @@ impl OpenBuild {
     /// Hands out the downloads that waited.
     pub(in crate::builds) fn release(&mut self, out: &mut Vec<Outcome>) {
         self.downloads_due = None;
+        let is_loading = !std::mem::take(&mut self.went_on);
+        if is_loading && self.downloads.waits() {
+            // another one began meanwhile: its files will tell when it is over
+            return;
+        }
         self.send_downloads(out);
         self.flush(out);
     }
@@ -28,9 +36,13 @@ impl OpenBuild {
         self.downloads.fits(files)
     }
 
-    /// Files showed a download of this build.
-    pub(in crate::builds) fn downloaded(&mut self, files: &modcache::Download) {
+    /// Files showed a download of this build. When they have shown all that it has begun, these go out soon: what a
+    /// log says of their ends comes at once.
+    pub(in crate::builds) fn downloaded(&mut self, files: &modcache::Download, clock: Timestamp) {
         self.downloads.downloaded(files);
+        if !self.went_on && !self.downloads.waits() {
+            self.downloads_due = Some(clock.plus_seconds(SHOWN_SECONDS));
+        }
     }
 
     /// A download of this build has gone out elsewhere.

@@ -185,6 +185,24 @@ fn downloads_wait_a_moment_for_their_files_when_the_command_goes_on() {
 }
 
 #[test]
+fn downloads_go_out_while_the_command_is_silent_once_files_have_shown_all_that_began() {
+    let (mut builds, mut out) = (watching(), Vec::new());
+    say(&mut builds, 9.0, vec![echo("go build"), line("example.com/m"), line("example.com/n")], &mut out);
+    show(&mut builds, files("example.com/m", 9.1, 10.0), &mut out);
+    builds.tick(second(20.0), &mut out);
+    assert_eq!(Seen::of(out.clone()).named("module download").len(), 0, "the other one is under way");
+    show(&mut builds, files("example.com/n", 9.1, 21.0), &mut out);
+    say(&mut builds, 22.0, vec![line("example.com/o")], &mut out);
+    builds.tick(second(30.0), &mut out);
+    assert_eq!(Seen::of(out.clone()).named("module download").len(), 0, "a third one is under way");
+    show(&mut builds, files("example.com/o", 22.0, 31.0), &mut out);
+    assert_eq!(builds.next_deadline(), Some(second(33.0)));
+    builds.tick(second(33.0), &mut out);
+    assert_eq!(Seen::of(out.clone()).named("module download").len(), 3);
+    assert_eq!(counts(&finished(builds, 60.0, out)), (3, 0, 3));
+}
+
+#[test]
 fn a_failure_that_a_log_explains_has_its_class_and_one_that_only_files_show_the_class_of_its_end() {
     let (mut builds, mut out) = (watching(), Vec::new());
     say(&mut builds, 9.0, vec![echo("go build"), line("example.com/m")], &mut out);
