@@ -167,6 +167,8 @@ impl Trees {
         match inotify.watch(&folder.path, kinds) {
             Ok(watch) => _ = self.folders.insert(watch, folder.clone()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // looking needs the same permission: it would find no more
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => health.problem(Problem::PermissionDenied),
             Err(error) => {
                 self.is_short = true;
                 let is_limit = error.kind() == io::ErrorKind::StorageFull;

@@ -151,7 +151,7 @@ impl Work<'_> {
         let began = Instant::now();
         let (mut usable, mut unusable) = (BTreeSet::new(), BTreeSet::new());
         for found in roots::find(Wanted::ModuleCache, &self.settings.places) {
-            match found {
+            match found.and_then(|root| self.readable(root)) {
                 Ok(root) => {
                     usable.insert(root.id);
                     if self.caches.get(&root.id).is_some_and(|known| known.root.path != root.path) {
@@ -181,6 +181,15 @@ impl Work<'_> {
             self.look_at_all();
         }
         self.health.set_state(if self.trees.must_look() { State::Polling } else { State::Running });
+    }
+
+    /// A cache that may not be read is tried again until it may.
+    fn readable(&self, root: Arc<Root>) -> Result<Arc<Root>, (PathBuf, std::io::Error)> {
+        let is_known = self.caches.contains_key(&root.id);
+        match std::fs::read_dir(&root.path) {
+            Err(error) if !is_known => Err((root.path.clone(), error)),
+            Ok(_) | Err(_) => Ok(root),
+        }
     }
 
     fn add(&mut self, root: Arc<Root>) {
