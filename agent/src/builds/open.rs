@@ -28,9 +28,6 @@ use super::{Outcome, Settings, ids, resource};
 
 mod joined;
 
-/// How long downloads wait for what files tell of them, once the command went on.
-const FILES_WITHIN_SECONDS: f64 = 1.0;
-
 /// One open build.
 #[derive(Debug)]
 pub(super) struct OpenBuild {
@@ -336,21 +333,6 @@ impl OpenBuild {
 
     fn record(&mut self, record: LogRecord) {
         self.outbox.record(record, &mut self.tally.folded);
-    }
-
-    /// The command went on to compile or test: no download will come or fail any more. What files tell of them may
-    /// still come, when the log was read first.
-    fn loaded(&mut self, out: &mut Vec<Outcome>) {
-        if self.downloads.len() == 0 || self.went_on {
-            return;
-        }
-        if self.files_are_watched && self.downloads.waits() {
-            self.went_on = true;
-            self.downloads_due = Some(self.last_activity.plus_seconds(FILES_WITHIN_SECONDS));
-        } else {
-            self.downloads_due = None;
-            self.send_downloads(out);
-        }
     }
 
     fn tell_untold(&mut self, out: &mut Vec<Outcome>) {

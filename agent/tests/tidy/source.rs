@@ -11,7 +11,7 @@ const TEST_LIMIT: usize = 700;
 /// Files that may be longer, and why.
 const LONG: &[(&str, usize, &str)] = &[
     ("collectors/formats/src/failure.rs", 1500, "the table of failure classes: one row a class, read by the row"),
-    ("agent/src/metrics/catalogue.rs", 800, "the table of metrics: one row a metric, read by the row"),
+    ("agent/src/metrics/catalogue.rs", 1000, "the table of metrics: one row a metric, read by the row"),
 ];
 
 #[test]

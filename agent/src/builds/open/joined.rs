@@ -10,6 +10,8 @@ use crate::builds::Outcome;
 use crate::builds::build::{SpanId, TraceId};
 use crate::builds::downloads::Left;
 
+/// How long downloads wait for what files tell of them, once the command went on.
+const FILES_WITHIN_SECONDS: f64 = 1.0;
 /// How long downloads that files have shown to their ends wait for what the log says of them.
 const SHOWN_SECONDS: f64 = 2.0;
 
@@ -70,6 +72,21 @@ impl OpenBuild {
         for (offset, facts, failed) in self.downloads.shown(self.trace) {
             out.push(Outcome::Downloaded(facts));
             self.tell(failed, offset, out);
+        }
+    }
+
+    /// The command went on to compile or test: no download will come or fail any more. What files tell of them may
+    /// still come, when the log was read first.
+    pub(super) fn loaded(&mut self, out: &mut Vec<Outcome>) {
+        if self.downloads.len() == 0 || self.went_on {
+            return;
+        }
+        if self.files_are_watched && self.downloads.waits() {
+            self.went_on = true;
+            self.downloads_due = Some(self.last_activity.plus_seconds(FILES_WITHIN_SECONDS));
+        } else {
+            self.downloads_due = None;
+            self.send_downloads(out);
         }
     }
 
