@@ -136,3 +136,30 @@ pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::Kinds;
+
+    #[test]
+    fn a_full_queue_drops_what_comes_and_says_that_something_was_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let watch = Inotify::new().unwrap().watch(dir.path(), Kinds::default()).unwrap();
+        let notice = |n: usize| Noticed {
+            watch,
+            name: format!("v1.0.{n}.zip"),
+            happened: Happened::MovedTo,
+            is_dir: false,
+            at: Timestamp::from_nanos(1),
+        };
+        let control = Control::default();
+        control.put(&mut (0..MOST).map(notice).collect(), 0);
+        control.put(&mut vec![notice(0)], 0);
+        control.put(&mut Vec::new(), 1);
+        let taken = control.take(Duration::ZERO);
+        assert_eq!((taken.notices.len(), taken.overflows), (MOST, 2));
+        let taken = control.take(Duration::ZERO);
+        assert_eq!((taken.notices.len(), taken.overflows), (0, 0));
+    }
+}

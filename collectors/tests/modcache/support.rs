@@ -56,10 +56,12 @@ impl Watching {
 
     /// The downloads that have ended.
     pub(crate) fn ended(&self) -> Vec<&Download> {
-        let of = |event| match event {
-            &Event::Downloaded(ref download) => Some(&**download),
-            Event::Stalled(_) | Event::StallOver(_) | Event::Counted(_) | Event::Gone => None,
-        };
+        fn of(event: &Event) -> Option<&Download> {
+            match event {
+                Event::Downloaded(download) => Some(download),
+                Event::Stalled(_) | Event::StallOver(_) | Event::Counted(_) | Event::Gone => None,
+            }
+        }
         self.events.iter().filter_map(of).collect()
     }
 
