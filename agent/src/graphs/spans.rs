@@ -68,7 +68,7 @@ fn root(known: &Known<'_>, start: Timestamp, folded: usize) -> Span {
         start,
         end: counts.end,
         attributes,
-        error: failed.map(|failed| description(failed)),
+        error: failed.map(description),
     }
 }
 

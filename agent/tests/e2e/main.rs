@@ -15,6 +15,7 @@ mod backends;
 mod buildcache;
 mod builds;
 mod caches;
+mod counted;
 mod downloads;
 mod go;
 mod goproxy;

@@ -247,3 +247,23 @@ fn nothing_is_left_in_the_temporary_folder() {
         assert!(left.is_empty(), "{left:?}");
     }
 }
+
+#[test]
+fn the_summary_says_why_packages_were_compiled_again_and_nothing_when_nothing_is_known() {
+    let leaf = |number: u8| format!("package leaf\n\nfunc One() int {{ return {number} }}\n");
+    let main = "package main\n\nimport \"example.com/m/leaf\"\n\nfunc main() { println(leaf.One()) }\n";
+    for module in Module::on_each(&[("main.go", main), ("leaf/leaf.go", &leaf(1))]) {
+        let summary = |arguments: &[&str]| {
+            let ran = output(&mut module.wrapped(&[], arguments));
+            assert!(ran.status.success(), "{}", text(&ran.stderr));
+            text(&ran.stderr).lines().find(|line| line.contains("rebuilt")).unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!(summary(&["build", "./..."]), "", "the first time all is new");
+        assert_eq!(summary(&["build", "./..."]), "");
+        std::fs::write(module.folder.path().join("src/leaf/leaf.go"), leaf(2)).unwrap();
+        let why = summary(&["build", "./..."]);
+        assert_eq!(why, "rebuilt    2: 1 source, 1 dependency; example.com/m/leaf changed, 1 others for it");
+        assert_eq!(summary(&["build", "-gcflags=-N", "./..."]), "rebuilt    2: 2 flags");
+        assert_eq!(summary(&["build", "-tags", "x", "-o", "program", "."]), "rebuilt    1: 1 flags");
+    }
+}

@@ -1,4 +1,5 @@
 //! Graphs of actions: as written here, and real ones of several Go versions.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use gobeacon_formats::action_graph::{ActionGraph, Hints, History, Lookup, Reason};
 
@@ -177,4 +178,22 @@ fn what_is_remembered_is_bounded() {
     let kept = serde_json::to_value(&history).unwrap();
     let packages = kept["packages"].as_object().unwrap();
     assert!(packages.len() <= 16_384 && packages.contains_key("p39999"), "{}", packages.len());
+}
+
+#[test]
+fn what_failed_or_was_only_looked_up_was_never_in_the_cache() {
+    for version in VERSIONS {
+        let mut history = History::default();
+        for build in ["cold", "warm"] {
+            history.explain(&real(version, build), &Hints::default());
+        }
+        for _ in 0..2 {
+            assert_eq!(reasons(&mut history, &real(version, "broken"), &Hints::default()), "source 1", "{version}");
+        }
+    }
+    // a vet looks packages up that it does not compile; the compilation after it is the first
+    let mut history = History::default();
+    history.explain(&real("1.24-counted", "vet"), &Hints::default());
+    let test = reasons(&mut history, &real("1.24-counted", "test"), &Hints::default());
+    assert!(!test.contains("evicted"), "{test}");
 }

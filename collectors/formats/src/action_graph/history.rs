@@ -145,7 +145,8 @@ impl History {
         let imports = imports(build.graph, action);
         let distance = |it: &&Variant| {
             let lang = it.compiled.as_ref().is_some_and(|before| before.lang != now.lang);
-            (width(difference(it)), lang, it.changed(&imports).count())
+            // how it was compiled is better known than not
+            (it.compiled.is_none(), width(difference(it)), lang, it.changed(&imports).count())
         };
         let Some(before) = variants.iter().filter(same_kind).min_by_key(distance) else {
             // packages come and go with the toolchain
@@ -165,6 +166,7 @@ impl History {
                 (Reason::Flags, None)
             }
             None if before.compiled.as_ref().is_some_and(|before| before.lang != now.lang) => (Reason::Source, None),
+            None if before.compiled.is_none() && !now.flags.is_empty() => (Reason::Unknown, None),
             // no other sources under the same toolchain: tags, or variables of C
             None if now.std => (Reason::Unknown, None),
             None if self.is_stamped(now, action, before) && is_same_set => (Reason::Unknown, None),
@@ -184,7 +186,9 @@ impl History {
 
     fn remember(&mut self, build: &Build<'_>) {
         self.graphs += 1;
-        for action in build.graph.actions().filter(|it| it.mode == "build" && !it.action_id.is_empty()) {
+        // what was looked up alone, or failed, was never in the cache
+        let made = |it: &&Action| it.mode == "build" && !it.action_id.is_empty() && !it.content_id.is_empty();
+        for action in build.graph.actions().filter(made) {
             let imports =
                 imports(build.graph, action).into_iter().map(|(name, (content, _))| (name, content)).collect();
             let mut variant = Variant {
