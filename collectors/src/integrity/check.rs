@@ -94,9 +94,11 @@ impl Work {
             }
         }
         if self.trees && !entry.is_partial {
-            // a zip that is not what its hash says is no measure for the tree
-            let digests = digests.filter(|it| it.damaged.is_none() && zip_hash.is_none_or(|sum| sum == it.h1()));
-            trees::check(cache, entry, digests.as_ref(), zip_hash, pace, &mut checked)?;
+            // where zip and hash disagree nobody knows which of them the tree should be: either will do
+            let digests = digests.filter(|it| it.damaged.is_none());
+            let zip_sum = digests.as_ref().map(Digests::h1);
+            let digests = digests.filter(|_| zip_hash.is_none_or(|sum| Some(sum) == zip_sum));
+            trees::check(cache, entry, digests.as_ref(), [zip_hash, zip_sum], pace, &mut checked)?;
         }
         checked.is_restless |= entry.mark(cache) != before;
         Ok(checked)
