@@ -585,12 +585,7 @@ pub(super) static CATALOGUE: [Row; 66] = [
         &[CACHE, Label { name: "seen", values: Values::Closed(|| How::ALL.map(How::name).to_vec()) }],
         "Caches that are followed: watched ones are told by the kernel, polled ones are looked at and show no hits.",
     ),
-    counter(
-        Id::CachePuts,
-        "gobuild_cache_puts_total",
-        &[],
-        "Actions that go commands put into a build cache; a compiled package is about four.",
-    ),
+    counter(Id::CachePuts, "gobuild_cache_puts_total", &[], "Actions that go commands put into a build cache."),
     counter(
         Id::CacheCopiedReads,
         "gobuild_cache_copied_reads_total",

@@ -12,21 +12,16 @@ use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::Name;
 
 use super::known::{Entry, Known};
-use super::look::{self, Looks};
+use super::look::{self, Looks, OLD_SECONDS, is_old, is_touched, note};
 use super::queue::{Record, What, first_byte};
 use super::removals::Removals;
 use super::restore::Restores;
 use super::walk::Walk;
 use super::{Event, How, Restore, Settings, Used, Worth, sweep};
 use crate::Root;
-use crate::harness::{Health, Problem};
+use crate::harness::Health;
 use crate::os::{self, Stat};
 
-/// The go command sets the time of a file that it wrote to the present; who restores sets it to an earlier one. Two
-/// times of one write are not further apart than this on a busy machine.
-const OLD_SECONDS: f64 = 1.5;
-/// A file is older than this when somebody merely sets its time.
-const TOUCHED_SECONDS: f64 = 60.0;
 /// How far apart the times of the file system's clock and ours may be.
 const SLACK_SECONDS: f64 = 1.0;
 /// Most puts remembered so that a look does not count them again, 50 bytes each.
@@ -381,28 +376,5 @@ fn written(what: &What) -> Option<Name> {
         | What::RootWent
         | What::NotWatched
         | What::TrimNoted => None,
-    }
-}
-
-/// Whether its time was set to an earlier one than that of the write.
-fn is_old(stat: &Stat) -> bool {
-    stat.changed.seconds_since(stat.modified) > OLD_SECONDS
-}
-
-/// Whether it had been there for long when its time was set.
-fn is_touched(stat: &Stat) -> bool {
-    stat.key.born.is_some_and(|born| stat.changed.seconds_since(Timestamp::from_nanos(born)) > TOUCHED_SECONDS)
-}
-
-/// That an entry is gone when it is looked at is no error: caches are used meanwhile.
-pub(super) fn note(error: &std::io::Error, health: &Health) {
-    match Problem::of(error) {
-        Problem::NotFound => {}
-        problem @ (Problem::PermissionDenied
-        | Problem::TooManyOpenFiles
-        | Problem::WatchLimit
-        | Problem::WatchFailed
-        | Problem::Io
-        | Problem::Malformed) => health.problem(problem),
     }
 }

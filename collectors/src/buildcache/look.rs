@@ -16,7 +16,14 @@ use gobeacon_formats::cache_entry::{Name, OutputKind};
 use super::inventory;
 use super::known::Entry;
 use super::queue::{first_byte, now};
+use crate::harness::{Health, Problem};
 use crate::os::{Kind, Stat};
+
+/// The go command sets the time of a file that it wrote to the present; who restores sets it to an earlier one. Two
+/// times of one write are not further apart than this on a busy machine.
+pub(super) const OLD_SECONDS: f64 = 1.5;
+/// A file is older than this when somebody merely sets its time.
+const TOUCHED_SECONDS: f64 = 60.0;
 
 /// Our own looks into actions whose events are still to come.
 #[derive(Debug, Default)]
@@ -92,4 +99,27 @@ pub(super) fn names(root: &Path, dir: u8) -> io::Result<Vec<Name>> {
         names.extend(name.to_str().and_then(Name::parse).filter(|name| first_byte(name) == dir));
     }
     Ok(names)
+}
+
+/// Whether its time was set to an earlier one than that of the write.
+pub(super) fn is_old(stat: &Stat) -> bool {
+    stat.changed.seconds_since(stat.modified) > OLD_SECONDS
+}
+
+/// Whether it had been there for long when its time was set.
+pub(super) fn is_touched(stat: &Stat) -> bool {
+    stat.key.born.is_some_and(|born| stat.changed.seconds_since(Timestamp::from_nanos(born)) > TOUCHED_SECONDS)
+}
+
+/// That an entry is gone when it is looked at is no error: caches are used meanwhile.
+pub(super) fn note(error: &io::Error, health: &Health) {
+    match Problem::of(error) {
+        Problem::NotFound => {}
+        problem @ (Problem::PermissionDenied
+        | Problem::TooManyOpenFiles
+        | Problem::WatchLimit
+        | Problem::WatchFailed
+        | Problem::Io
+        | Problem::Malformed) => health.problem(problem),
+    }
 }

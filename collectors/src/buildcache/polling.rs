@@ -10,8 +10,8 @@ use std::time::Instant;
 use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::Name;
 
-use super::cache::{Cache, note};
-use super::look;
+use super::cache::Cache;
+use super::look::{self, note};
 use crate::harness::Health;
 use crate::os;
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::Name;
 
-use super::cache::{Cache, note};
+use super::cache::Cache;
 use super::known::Entry;
-use super::{Event, How, Inventory, look};
+use super::look::{self, note};
+use super::{Event, How, Inventory};
 use crate::harness::Health;
 use crate::inventory::Age;
 use crate::os::{self, Stat};
