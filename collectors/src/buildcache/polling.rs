@@ -15,6 +15,9 @@ use super::look::{self, note};
 use crate::harness::Health;
 use crate::os;
 
+/// Longer than between two times that a file system tells apart.
+const TICK_SECONDS: f64 = 0.1;
+
 /// When the 256 directories changed last, as far as they were looked at.
 #[derive(Debug)]
 pub(super) struct Poll {
@@ -37,7 +40,8 @@ pub(super) fn poll(cache: &mut Cache, poll: &mut Poll, now: Timestamp, health: &
         // taken before the names, so that what comes meanwhile is seen next time
         let modified = os::stat(&cache.path.join(format!("{dir:02x}"))).map(|stat| stat.modified).ok();
         if modified != *before {
-            *before = modified;
+            // the clock of a file system is coarse: what comes within one tick leaves the same time
+            *before = modified.filter(|at| now.seconds_since(*at) > TICK_SECONDS);
             look_at(cache, dir, now, health);
         }
     }
@@ -55,6 +59,10 @@ fn look_at(cache: &mut Cache, dir: u8, now: Timestamp, health: &Health) {
     for name in names.unwrap_or_default() {
         match cache.walk_entry(&name) {
             Ok((stat, entry)) => {
+                if entry.bytes == 0 && matches!(name, Name::Action(_)) {
+                    // just made, not written yet: it is new next time
+                    continue;
+                }
                 if cache.known.get(&name).is_none() && matches!(name, Name::Action(_)) {
                     appeared.push((name, stat));
                 }
