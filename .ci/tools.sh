@@ -11,6 +11,7 @@ CARGO_FUZZ_VERSION=0.13.2
 ZIG_VERSION=0.15.2
 OTELCOL_VERSION=0.159.0
 GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
+GO_COUNTING_VERSION=1.24.11  # one more that counts for itself, where two of those are compared
 
 # A file of this name in a tool's folder says that its installation came to its end.
 DONE=.installed
@@ -30,8 +31,9 @@ GOBEACON_GO_ROOTS=""
 for version in "${GO_VERSIONS[@]}"; do
   GOBEACON_GO_ROOTS+="${GOBEACON_GO_ROOTS:+:}$(tool_dir "go-$version")/go"
 done
+GOBEACON_GO_COUNTING="$(tool_dir "go-$GO_COUNTING_VERSION")/go"
 
 # The C compiler for macOS: zig's, see .ci/cc-macos.
 ZIG="$(tool_dir "ziglang-$ZIG_VERSION")/ziglang/zig"
 export ZIG
-export GOBEACON_OTELCOL GOBEACON_PROMETHEUS GOBEACON_PROMTOOL GOBEACON_GO_ROOTS
+export GOBEACON_OTELCOL GOBEACON_PROMETHEUS GOBEACON_PROMTOOL GOBEACON_GO_ROOTS GOBEACON_GO_COUNTING

@@ -71,7 +71,7 @@ impl Default for Settings {
             places: Places::default(),
             go_sums: Vec::new(),
             keys: Vec::new(),
-            extracted: false,
+            extracted: true,
             bytes_per_second: 8_000_000,
             scan_interval: Duration::from_secs(24 * 3600),
             look_interval: Duration::from_secs(2),

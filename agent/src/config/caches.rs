@@ -82,7 +82,8 @@ pub(crate) struct Integrity {
     /// Records of a database without a key are compared, but not proved.
     #[garde(inner(custom(validate::sumdb_key)))]
     pub(crate) sumdb_keys: Vec<String>,
-    /// Whether extracted trees are compared with their zips too, which builds never do. It reads several times as much.
+    /// Whether extracted trees are compared with their zips too: builds compile them and verify nothing. It reads
+    /// several times as much.
     #[garde(skip)]
     pub(crate) extracted: bool,
     /// Most bytes that are read in a second, over all caches.
@@ -100,7 +101,7 @@ impl Default for Integrity {
             enabled: true,
             go_sums: Vec::new(),
             sumdb_keys: Vec::new(),
-            extracted: false,
+            extracted: true,
             bytes_per_second: 8_000_000,
             scan_interval: Duration::seconds(24 * 3600),
         }

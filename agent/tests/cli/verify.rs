@@ -34,7 +34,7 @@ fn caches_in_order_end_with_0_and_so_does_one_with_nothing_in_it() {
     it.put(&cache);
     fs::create_dir(&empty).unwrap();
     fs::write(&go_sum, it.lines()).unwrap();
-    let output = verify(&["--modcache", text(&cache), "--go-sum", text(&go_sum), "--extracted"]);
+    let output = verify(&["--modcache", text(&cache), "--go-sum", text(&go_sum)]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     insta::assert_snapshot!("verify_well", told(&output, dir.path()));
     assert_eq!(verify(&["--modcache", text(&empty)]).status.code(), Some(0));
@@ -52,10 +52,12 @@ fn what_conflicts_or_is_corrupt_is_named_with_hashes_and_advice_and_ends_with_1(
     fs::write(flipped.file(&one, "zip"), &flipped.zip()[..80]).unwrap();
     edited.put(&one);
     flip(&edited.tree(&one).join("c.go"), "//");
-    let caches = ["--modcache", text(&one), "--modcache", text(&two), "--extracted"];
+    let caches = ["--modcache", text(&one), "--modcache", text(&two)];
     let output = verify(&caches);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     insta::assert_snapshot!("verify_wrong", told(&output, dir.path()));
+    let trees_apart = verify(&["--modcache", text(&two), "--no-extracted"]);
+    assert_eq!(trees_apart.status.code(), Some(0), "{trees_apart:?}");
     let output = verify(&[&caches[..], &["--format", "json"]].concat());
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!("verify_wrong_json", told(&output, dir.path()));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::go::{Job, toolchains};
+use crate::go::{Job, another_that_counts, toolchains};
 use crate::machine::{Running, free_address, http_get, wait_for};
 
 const LEAF: &str = "package leaf\n\nfunc One() int { return 1 }\n";
@@ -47,7 +47,7 @@ fn lookups(page: &str, source: &str) -> Option<(f64, f64)> {
 
 #[test]
 fn counters_and_graphs_tell_the_same_lookups_and_hits_and_go_before_1_23_has_no_counters() {
-    for toolchain in toolchains() {
+    for toolchain in toolchains().into_iter().chain([another_that_counts()]) {
         let folder = tempfile::Builder::new().prefix("gobeacon-e2e-").tempdir().unwrap();
         let graphs = folder.path().join("graphs");
         std::fs::create_dir(&graphs).unwrap();

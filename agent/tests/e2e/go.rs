@@ -24,6 +24,11 @@ pub(crate) fn toolchains() -> Vec<Toolchain> {
     found
 }
 
+/// One that counts for itself (Go 1.23 or newer) besides the newest of [`toolchains`].
+pub(crate) fn another_that_counts() -> Toolchain {
+    Toolchain::at(Path::new(&variable_or_fail("GOBEACON_GO_COUNTING")))
+}
+
 impl Toolchain {
     fn at(root: &Path) -> Self {
         let text = std::fs::read_to_string(root.join("VERSION"))

@@ -78,7 +78,7 @@ fn a_swapped_hash_file_is_a_conflict_that_names_both_and_an_empty_one_is_corrupt
 }
 
 #[test]
-fn an_extracted_tree_is_compared_only_when_asked_for_and_its_differences_are_named() {
+fn an_extracted_tree_is_compared_unless_it_is_switched_off_and_its_differences_are_named() {
     let cache = tempfile::tempdir().unwrap();
     let it = module("a.b/C", "package c\n");
     it.put(cache.path());
