@@ -95,11 +95,13 @@ pub enum Problem {
     Io,
     /// A file that is not what its name says, or contradicts itself.
     Malformed,
+    /// A bound of the collector's own is reached: what is beyond it is not looked at.
+    LimitReached,
 }
 
 impl Problem {
     /// All problems, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PermissionDenied,
         Self::NotFound,
         Self::TooManyOpenFiles,
@@ -107,6 +109,7 @@ impl Problem {
         Self::WatchFailed,
         Self::Io,
         Self::Malformed,
+        Self::LimitReached,
     ];
 
     /// Which one an error of the operating system is.
@@ -135,6 +138,7 @@ impl Problem {
             Self::WatchFailed => "watch_failed",
             Self::Io => "io",
             Self::Malformed => "malformed",
+            Self::LimitReached => "limit_reached",
         }
     }
 }

@@ -120,6 +120,7 @@ pub(super) fn note(error: &io::Error, health: &Health) {
         | Problem::WatchLimit
         | Problem::WatchFailed
         | Problem::Io
-        | Problem::Malformed) => health.problem(problem),
+        | Problem::Malformed
+        | Problem::LimitReached) => health.problem(problem),
     }
 }

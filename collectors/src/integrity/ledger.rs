@@ -46,7 +46,7 @@ pub(super) struct Ledger {
     pub(super) go_sums: GoSums,
     versions: HashMap<Key, Vec<Seen>>,
     entries: usize,
-    /// Entries that did not fit.
+    /// Entries that did not fit, since this was last set to 0.
     pub(super) left_out: u64,
 }
 
@@ -78,8 +78,8 @@ impl Ledger {
         read_before: Timestamp,
     ) -> Due {
         let (cache, mark, look) = at;
-        let seen = self.versions.entry(key).or_default();
-        if let Some(seen) = seen.iter_mut().find(|seen| seen.cache == cache) {
+        let known = self.versions.get_mut(&key);
+        if let Some(seen) = known.and_then(|all| all.iter_mut().find(|seen| seen.cache == cache)) {
             seen.look = look;
             if seen.mark != mark {
                 return Due::Changed;
@@ -93,7 +93,7 @@ impl Ledger {
         self.entries += 1;
         let first_seen = Timestamp::from_nanos(i64::MAX);
         let new = Seen { cache, mark, look, zip: None, go_mod: None, is_odd: false, first_seen, read_at: None };
-        seen.push(new);
+        self.versions.entry(key).or_default().push(new);
         if is_first_look { Due::Old } else { Due::Changed }
     }
 
@@ -101,8 +101,9 @@ impl Ledger {
     pub(super) fn put(&mut self, key: Key, at: (usize, u64, u64), checked: &Checked, now: Timestamp) -> Standing {
         let (cache, mark, look) = at;
         self.visit(key, at, false, Timestamp::from_nanos(i64::MIN));
-        let all = self.versions.entry(key).or_default();
-        let Some(seen) = all.iter_mut().find(|seen| seen.cache == cache) else { return Standing::Unknown };
+        let all = self.versions.get_mut(&key);
+        let seen = all.and_then(|all| all.iter_mut().find(|seen| seen.cache == cache));
+        let Some(seen) = seen else { return Standing::Unknown };
         seen.look = seen.look.max(look);
         if checked.is_restless {
             // to be looked at again, whatever it is by then
@@ -186,4 +187,23 @@ fn one(checked: &Checked, artifact: Artifact) -> Result<Option<H1>, ()> {
     let mut sums = checked.claims.iter().filter(|claim| claim.artifact == artifact).map(|claim| claim.sum);
     let first = sums.next();
     if sums.all(|sum| Some(sum) == first) { Ok(first) } else { Err(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_takes_no_memory() {
+        let mut ledger = Ledger::default();
+        let visit = |ledger: &mut Ledger, n: usize| {
+            let key = Key::of("example.com/m", &format!("v1.0.{n}"));
+            ledger.visit(key, (0, 1, 1), true, Timestamp::from_nanos(0))
+        };
+        (0..MOST_ENTRIES).for_each(|n| assert_eq!(visit(&mut ledger, n), Due::Old));
+        (0..1_000).for_each(|n| assert_eq!(visit(&mut ledger, MOST_ENTRIES + n), Due::No));
+        assert_eq!((ledger.versions.len(), ledger.left_out), (MOST_ENTRIES, 1_000));
+        // what is known is still told apart from what is new
+        assert_eq!(visit(&mut ledger, 7), Due::Old);
+    }
 }

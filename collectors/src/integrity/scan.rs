@@ -141,8 +141,14 @@ impl<'a> Scan<'a> {
         }
         self.find_caches(counts);
         self.waiting.iter_mut().for_each(VecDeque::clear);
+        self.ledger.left_out = 0;
         for number in 0..self.caches.len() {
             self.look_at(number, counts);
+        }
+        let (versions, go_sum_lines) = (self.ledger.left_out, self.ledger.go_sums.left_out);
+        if counts && versions + go_sum_lines > 0 {
+            self.health.problem(Problem::LimitReached);
+            tracing::warn!(versions, go_sum_lines, "there is more than can be remembered: the rest is not verified");
         }
         self.health.set_pass(began.elapsed());
         self.health.set_state(State::Running);
