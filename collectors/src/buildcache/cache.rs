@@ -24,6 +24,8 @@ use crate::os::{self, Stat};
 
 /// How far apart the times of the file system's clock and ours may be.
 const SLACK_SECONDS: f64 = 1.0;
+/// How long after its last change an output that looks written now may yet be given the time that it had elsewhere.
+const UNSETTLED_SECONDS: f64 = 0.05;
 /// Most puts remembered so that a look does not count them again, 50 bytes each.
 const MOST_TOLD: usize = 128 << 10;
 
@@ -209,6 +211,7 @@ impl Cache {
     }
 
     fn written_action(&mut self, name: &Name, at: Timestamp, in_copy: bool, health: &Health) {
+        self.told.push_back((at, *name));
         if self.found.remove(name).is_some() {
             return;
         }
@@ -223,7 +226,6 @@ impl Cache {
                 self.used.puts += 1;
             }
         }
-        self.told.push_back((at, *name));
     }
 
     fn restored_action(&mut self, name: &Name, at: Timestamp) {
@@ -305,6 +307,7 @@ impl Cache {
         };
         let of_dir = self.told.iter().filter(|(_, name)| first_byte(name) == dir);
         let told: HashMap<Name, Timestamp> = of_dir.map(|(at, name)| (*name, *at)).collect();
+        let mut is_unsettled = false;
         for name in names {
             let path = look::path_of(&self.path, &name);
             let stat = match os::stat(&path) {
@@ -322,12 +325,17 @@ impl Cache {
                 Name::Action(_) => self.known.put(&name, Entry { bytes: stat.size, kind: None }),
                 Name::Output(_) => {
                     let kind = self.known.get(&name).filter(|it| it.bytes == stat.size).and_then(|it| it.kind);
+                    is_unsettled |= is_news && !is_old(&stat) && now.seconds_since(stat.changed) < UNSETTLED_SECONDS;
                     match look::output(&path, &stat, kind) {
                         Ok(entry) => self.found_output(&name, entry, &stat, is_news, now),
                         Err(error) => note(&error, health),
                     }
                 }
             }
+        }
+        // one that was closed before the watch, and whose times are about to be set, tells nothing more by itself
+        if is_unsettled && self.how == How::Watched {
+            self.to_look.push_back((dir, since.plus_seconds(SLACK_SECONDS)));
         }
     }
 
