@@ -3,20 +3,14 @@
 //! The tests of this room hold it against what the code sets. Nothing of this is in the product.
 
 use crate::builds::build::LogSeverity;
-use crate::builds::catalogue::{ALWAYS, Attribute, EventRow, Type, text, whole};
+use crate::builds::catalogue::{ALWAYS, Attribute, EventRow, number, text, whole};
 
 const PATH: Attribute = text("gobuild.cache.path", "The folder of the cache.", ALWAYS);
 const ENTRIES: Attribute =
     whole("gobuild.cache.entries", "{entry}", "Files, of actions (`-a`) and of outputs (`-d`).", ALWAYS);
 const ACTIONS: Attribute = whole("gobuild.cache.actions", "{entry}", "Files of actions (`-a`).", ALWAYS);
 const BYTES: Attribute = whole("gobuild.cache.bytes", "By", "The sum of their lengths.", ALWAYS);
-const SECONDS: Attribute = Attribute {
-    name: "gobuild.cache.seconds",
-    kind: Type::Number,
-    unit: Some("s"),
-    meaning: "From the first to the last entry.",
-    when: ALWAYS,
-};
+const SECONDS: Attribute = number("gobuild.cache.seconds", "s", "From the first to the last entry.", ALWAYS);
 const UNKNOWN_SIZE: Attribute = whole(
     "gobuild.cache.entries_of_unknown_size",
     "{entry}",

@@ -4,7 +4,9 @@
 //!
 //! Invariant: a name stands once in a row; names of one meaning have one type everywhere.
 
-use super::build::{LogSeverity, SpanKind, Value};
+use std::collections::BTreeSet;
+
+use super::build::{Attributes, LogSeverity, SpanKind, Value};
 
 /// The type of a value, as OTLP has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +86,7 @@ pub(crate) const fn texts(name: &'static str, meaning: &'static str, when: &'sta
     Attribute { name, kind: Type::Texts, unit: None, meaning, when }
 }
 
-const fn truth(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
+pub(crate) const fn truth(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
     Attribute { name, kind: Type::Truth, unit: None, meaning, when }
 }
 
@@ -98,12 +100,36 @@ pub(crate) const fn whole(
     Attribute { name, kind: Type::Whole, unit, meaning, when }
 }
 
+pub(crate) const fn number(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    when: &'static str,
+) -> Attribute {
+    Attribute { name, kind: Type::Number, unit: Some(unit), meaning, when }
+}
+
 /// A count that is left out where it is zero.
-const fn some(name: &'static str, unit: &'static str, meaning: &'static str) -> Attribute {
+pub(crate) const fn some(name: &'static str, unit: &'static str, meaning: &'static str) -> Attribute {
     whole(name, unit, meaning, "not zero")
 }
 
 pub(crate) const ALWAYS: &str = "always";
+
+/// Holds what the code has set for `of` against its rows: every name is one of them and has its type, and what is there
+/// always is there. What was set is added to `seen`.
+#[track_caller]
+pub(crate) fn known(of: &str, set: &Attributes, rows: &[Attribute], seen: &mut BTreeSet<String>) {
+    for (name, value) in set {
+        let row = rows.iter().find(|row| row.name == *name);
+        assert_eq!(row.map(|row| row.kind), Some(Type::of(value)), "`{name}` of {of} in the catalogue");
+        seen.insert(format!("{of}: {name}"));
+    }
+    for row in rows.iter().filter(|row| row.when == ALWAYS) {
+        assert!(set.iter().any(|(name, _)| *name == row.name), "{of} has no `{}`: {set:?}", row.name);
+    }
+}
+
 const FILES: &str = "a watched module cache shows it";
 const KNOWN: &str = "the log tells it";
 const ERROR_TYPE: Attribute =
@@ -178,13 +204,12 @@ pub(crate) const SPANS: &[SpanRow] = &[
                  cleaned.",
                 FILES,
             ),
-            Attribute {
-                name: "gobuild.download.stalled_seconds",
-                kind: Type::Number,
-                unit: Some("s"),
-                meaning: "How long it was stalled: it did not grow for `modcache.stall_after` or longer.",
-                when: "it was stalled",
-            },
+            number(
+                "gobuild.download.stalled_seconds",
+                "s",
+                "How long it was stalled: it did not grow for `modcache.stall_after` or longer.",
+                "it was stalled",
+            ),
             ERROR_TYPE,
         ],
     },
@@ -228,13 +253,7 @@ pub(crate) const SPANS: &[SpanRow] = &[
                 ALWAYS,
             ),
             truth("gobuild.test.cached", "Whether the result is of the test cache.", "the package passed"),
-            Attribute {
-                name: "gobuild.test.coverage_percent",
-                kind: Type::Number,
-                unit: Some("%"),
-                meaning: "Statements covered.",
-                when: "`-cover` printed it",
-            },
+            number("gobuild.test.coverage_percent", "%", "Statements covered.", "`-cover` printed it"),
             truth("gobuild.test.end_known", "`false`: the end is the last that was heard.", "it was never reported"),
             truth(
                 "gobuild.test.duration_known",
@@ -276,13 +295,7 @@ const COMMAND: &[Attribute] = &[
     ),
     whole("gobuild.log.offset", "By", "Where in the log it begins.", ALWAYS),
     whole("process.exit.code", "", "As a shell tells it.", "under `gobeacon run`"),
-    Attribute {
-        name: "process.command_args",
-        kind: Type::Texts,
-        unit: None,
-        meaning: "The words of the command, without secrets.",
-        when: "the log echoes it",
-    },
+    texts("process.command_args", "The words of the command, without secrets.", "the log echoes it"),
     truth("gobuild.end_known", "`false`: the length of the span is no measure.", "the log shows the echo and no more"),
     some("gobuild.failures", "{failure}", "Failures told."),
     some("gobuild.tests.passed", "{test}", "Tests that passed."),
@@ -344,13 +357,7 @@ pub(crate) const EVENTS: &[EventRow] = &[
             text("gobuild.module.path", "Module path.", ALWAYS),
             text("gobuild.module.version", "Module version.", ALWAYS),
             text("gobuild.download.stall", "`begun`, or `over`.", ALWAYS),
-            Attribute {
-                name: "gobuild.download.stalled_seconds",
-                kind: Type::Number,
-                unit: Some("s"),
-                meaning: "How long it had not grown by then.",
-                when: ALWAYS,
-            },
+            number("gobuild.download.stalled_seconds", "s", "How long it had not grown by then.", ALWAYS),
             whole("gobuild.download.bytes", "By", "Bytes that were there.", ALWAYS),
             text("gobuild.cache.path", "The module cache.", ALWAYS),
         ],

@@ -3,35 +3,12 @@
 //! The tests of this room hold it against what the code sets, both ways. Nothing of this is in the product.
 
 use crate::builds::build::{LogSeverity, SpanKind};
-use crate::builds::catalogue::{Attribute, EventRow, SpanRow, Type};
-
-const fn row(
-    name: &'static str,
-    kind: Type,
-    unit: Option<&'static str>,
-    meaning: &'static str,
-    when: &'static str,
-) -> Attribute {
-    Attribute { name, kind, unit, meaning, when }
-}
-
-const fn text(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
-    row(name, Type::Text, None, meaning, when)
-}
-
-const fn count(name: &'static str, unit: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
-    row(name, Type::Whole, Some(unit), meaning, when)
-}
-
-const fn seconds(name: &'static str, meaning: &'static str, when: &'static str) -> Attribute {
-    row(name, Type::Number, Some("s"), meaning, when)
-}
+use crate::builds::catalogue::{ALWAYS, Attribute, EventRow, SpanRow, number, some, text, texts, truth, whole};
 
 const fn compiled(name: &'static str, meaning: &'static str) -> Attribute {
-    count(name, "{package}", meaning, "not zero")
+    some(name, "{package}", meaning)
 }
 
-const ALWAYS: &str = "always";
 const FAILED: Attribute =
     text("error.type", "`compile.error` or `link.error`; the graph does not tell how it failed.", "it failed");
 
@@ -59,9 +36,9 @@ const UNKNOWN: Attribute =
 
 const ACTION: &[Attribute] = &[
     text("gobuild.package.import_path", "Import path.", ALWAYS),
-    seconds("gobuild.action.wait_seconds", "How long it was ready before it was taken up.", ALWAYS),
+    number("gobuild.action.wait_seconds", "s", "How long it was ready before it was taken up.", ALWAYS),
     text("gobuild.package.kind", "`std`, `module`, `main` or `test`.", "it was compiled"),
-    seconds("gobuild.action.cpu_seconds", "CPU time of its commands, user and system.", "it ran commands"),
+    number("gobuild.action.cpu_seconds", "s", "CPU time of its commands, user and system.", "it ran commands"),
     text(
         "gobuild.action.miss_reason",
         "Why it was compiled: a `reason` of `gobuild_cache_misses_total`.",
@@ -69,13 +46,7 @@ const ACTION: &[Attribute] = &[
     ),
     text("gobuild.action.miss_root", "The package whose change began the chain.", "the reason is `dependency`"),
     text("gobuild.action.miss_root_reason", "Why that one changed.", "the reason is `dependency`"),
-    row(
-        "gobuild.action.on_critical_path",
-        Type::Truth,
-        None,
-        "`true`: the build would have been shorter without it.",
-        "it is so",
-    ),
+    truth("gobuild.action.on_critical_path", "`true`: the build would have been shorter without it.", "it is so"),
     FAILED,
 ];
 
@@ -95,16 +66,16 @@ pub(crate) const SPANS: &[SpanRow] = &[
             text("gobuild.subcommand", "The word behind `go`.", ALWAYS),
             text("gobuild.outcome", "`ok`, or `failed` where something could not be compiled or linked.", ALWAYS),
             text("file.path", "The file of the graph.", ALWAYS),
-            count(
+            whole(
                 "gobuild.cache.lookups",
                 "{lookup}",
                 "Actions looked up in the build cache; none under `-a`.",
                 ALWAYS,
             ),
-            count("gobuild.cache.hits", "{lookup}", "Those that were there.", ALWAYS),
-            count("gobuild.packages.compiled", "{package}", "Packages that were compiled.", ALWAYS),
-            count("gobuild.packages.cached", "{package}", "Packages that were not.", ALWAYS),
-            seconds("gobuild.critical_path.seconds", "Time that no more cores could have saved.", "anything ran"),
+            whole("gobuild.cache.hits", "{lookup}", "Those that were there.", ALWAYS),
+            whole("gobuild.packages.compiled", "{package}", "Packages that were compiled.", ALWAYS),
+            whole("gobuild.packages.cached", "{package}", "Packages that were not.", ALWAYS),
+            number("gobuild.critical_path.seconds", "s", "Time that no more cores could have saved.", "anything ran"),
             text("gobuild.go.version", "The Go version.", "anything was compiled"),
             COLD,
             SOURCE,
@@ -116,7 +87,7 @@ pub(crate) const SPANS: &[SpanRow] = &[
             EVICTED,
             FORCED,
             UNKNOWN,
-            count("gobuild.folded.actions", "{action}", "Actions without a span: over `build.max_spans`.", "not zero"),
+            whole("gobuild.folded.actions", "{action}", "Actions without a span: over `build.max_spans`.", "not zero"),
             FAILED,
         ],
     },
@@ -132,7 +103,7 @@ pub(crate) const EVENTS: &[EventRow] = &[EventRow {
     severities: &[LogSeverity::Info],
     when: "Anything was compiled; once for each graph.",
     attributes: &[
-        count("gobuild.packages.compiled", "{package}", "Packages that were compiled.", ALWAYS),
+        whole("gobuild.packages.compiled", "{package}", "Packages that were compiled.", ALWAYS),
         COLD,
         SOURCE,
         DEPENDENCY,
@@ -143,10 +114,8 @@ pub(crate) const EVENTS: &[EventRow] = &[EventRow {
         EVICTED,
         FORCED,
         UNKNOWN,
-        row(
+        texts(
             "gobuild.cache.miss.roots",
-            Type::Texts,
-            None,
             "The packages that it began with, why they changed, and how many others were compiled for that: ten at most.",
             "sources changed, or dependencies",
         ),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::catalogue::{EVENTS, SPANS};
 use super::*;
 use crate::builds::build::{Span, Value};
-use crate::builds::catalogue::{Attribute, Type};
+use crate::builds::catalogue::known;
 
 /// One of the graphs that the parser is tested with.
 fn report(version: &str, build: &str) -> Report {
@@ -91,17 +91,6 @@ fn beyond_the_limit_failures_the_critical_path_and_the_longest_stay_and_the_rest
         );
         // derived: the same spans have the same ids
         assert!(kept.iter().all(|it| all.iter().any(|other| other.span_id == it.span_id && other.start == it.start)));
-    }
-}
-
-fn known(of: &str, set: &[(&'static str, Value)], rows: &[Attribute], seen: &mut BTreeSet<String>) {
-    for (name, value) in set {
-        let row = rows.iter().find(|row| row.name == *name);
-        assert_eq!(row.map(|row| row.kind), Some(Type::of(value)), "`{name}` of {of} in the catalogue");
-        seen.insert(format!("{of}: {name}"));
-    }
-    for row in rows.iter().filter(|row| row.when == "always") {
-        assert!(set.iter().any(|(name, _)| *name == row.name), "{of} has no `{}`: {set:?}", row.name);
     }
 }
 

@@ -8,8 +8,8 @@ use gobeacon_formats::{CaseStatus, EventKind, Failure, FailureClass, HttpAnswer,
 use super::{
     Builds, Seen, Settings, batch, case, download, echo, event, files, logs, package, run, second, settings, source,
 };
-use crate::builds::build::{Attributes, LogRecord, Span};
-use crate::builds::catalogue::{Attribute, BURST, EVENTS, RESOURCE, ROOT, SPANS, Type};
+use crate::builds::build::{LogRecord, Span};
+use crate::builds::catalogue::{BURST, EVENTS, RESOURCE, ROOT, SPANS, known};
 use crate::builds::resource;
 
 /// The row of a span.
@@ -18,17 +18,6 @@ fn row_of(span: &Span) -> &'static str {
         None if span.name == BURST => BURST,
         None => ROOT,
         Some(_) => SPANS.iter().find(|row| row.name == span.name).map_or("no row", |row| row.name),
-    }
-}
-
-fn known(of: &str, set: &Attributes, rows: &[Attribute], seen: &mut BTreeSet<String>) {
-    for (name, value) in set {
-        let row = rows.iter().find(|row| row.name == *name);
-        assert_eq!(row.map(|row| row.kind), Some(Type::of(value)), "`{name}` of {of} in the catalogue");
-        seen.insert(format!("{of}: {name}"));
-    }
-    for row in rows.iter().filter(|row| row.when == "always") {
-        assert!(set.iter().any(|(name, _)| *name == row.name), "{of} has no `{}`: {set:?}", row.name);
     }
 }
 
