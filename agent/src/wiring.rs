@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gobeacon_collectors::{Places, buildcache, integrity, logs, modcache};
+use gobeacon_collectors::{Places, action_graph, buildcache, counters, integrity, logs, modcache};
 use gobeacon_formats::sumdb::Key;
 
 use crate::builds;
@@ -117,9 +117,14 @@ pub(crate) fn buildcache(config: &Config, env: impl Fn(&str) -> Option<String>) 
 }
 
 /// Which folders of counters are read.
-pub(crate) fn counters_places(config: &Config, env: impl Fn(&str) -> Option<String>) -> Places {
+pub(crate) fn counters(config: &Config, env: impl Fn(&str) -> Option<String>) -> counters::Settings {
     let ours = env("XDG_CONFIG_HOME").map(|base| Path::new(&base).join("go/telemetry"));
-    places(&config.counters.dirs, config, ours, env)
+    counters::Settings { places: places(&config.counters.dirs, config, ours, env), ..counters::Settings::default() }
+}
+
+/// Which folders of graphs are watched.
+pub(crate) fn action_graph(config: &Config) -> action_graph::Settings {
+    action_graph::Settings { dirs: config.action_graph.dirs.clone(), ..action_graph::Settings::default() }
 }
 
 /// What of the module caches is verified, and how gently.
@@ -249,7 +254,7 @@ mod tests {
         assert_eq!((found.dirs, found.maybe), (vec!["/srv/*/mod".to_owned()], vec!["/go/pkg/mod".to_owned()]));
         assert_eq!(found.homes, ["/home/[[]me[]]", "/root", "/home/*"]);
         assert_eq!(buildcache_places(&config, env).maybe, ["/cache/go-build"]);
-        assert!(counters_places(&config, env).maybe.is_empty());
+        assert!(counters(&config, env).places.maybe.is_empty());
         config.discovery.enabled = false;
         let named = Places { dirs: config.modcache.dirs.clone(), ..Places::default() };
         assert_eq!(modcache_places(&config, env), named);

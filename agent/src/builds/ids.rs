@@ -11,42 +11,31 @@ use super::build::{SpanId, TraceId};
 
 /// The trace of a build that is known from a log alone: where it runs, which log, where in it.
 pub(crate) fn trace_of_log(host_id: &str, log: &[u8; 16], offset: u64) -> TraceId {
-    let hash = Sha256::new()
-        .chain_update(b"gobeacon log build\0")
-        .chain_update((host_id.len() as u64).to_le_bytes())
-        .chain_update(host_id)
-        .chain_update(log)
-        .chain_update(offset.to_le_bytes())
-        .finalize();
-    let mut id = [0; 16];
-    copy(&hash, &mut id);
-    TraceId(id)
+    let hash = with(Sha256::new_with_prefix(b"gobeacon log build\0"), host_id);
+    trace(hash.chain_update(log).chain_update(offset.to_le_bytes()))
 }
 
 /// The trace of downloads that no log explains: where, into which cache, and its first download.
 pub(crate) fn trace_of_burst(host_id: &str, cache: &[u8; 16], first: (&str, &str), start_nanos: i64) -> TraceId {
-    let mut hash = Sha256::new().chain_update(b"gobeacon module downloads\0").chain_update(cache);
-    for part in [host_id, first.0, first.1] {
-        hash = hash.chain_update((part.len() as u64).to_le_bytes()).chain_update(part);
-    }
-    let hash = hash.chain_update(start_nanos.to_le_bytes()).finalize();
-    let mut id = [0; 16];
-    copy(&hash, &mut id);
-    TraceId(id)
+    let hash = Sha256::new_with_prefix(b"gobeacon module downloads\0").chain_update(cache);
+    let hash = [host_id, first.0, first.1].into_iter().fold(hash, with);
+    trace(hash.chain_update(start_nanos.to_le_bytes()))
 }
 
 /// The trace of a go command that is known from its graph of actions: where it runs, which file, when it began.
 pub(crate) fn trace_of_graph(host_id: &str, path: &str, began_nanos: i64) -> TraceId {
-    let hash = Sha256::new()
-        .chain_update(b"gobeacon action graph\0")
-        .chain_update((host_id.len() as u64).to_le_bytes())
-        .chain_update(host_id)
-        .chain_update((path.len() as u64).to_le_bytes())
-        .chain_update(path)
-        .chain_update(began_nanos.to_le_bytes())
-        .finalize();
+    let hash = [host_id, path].into_iter().fold(Sha256::new_with_prefix(b"gobeacon action graph\0"), with);
+    trace(hash.chain_update(began_nanos.to_le_bytes()))
+}
+
+/// A text with its length, so that no two rows of texts make the same bytes.
+fn with(hash: Sha256, text: &str) -> Sha256 {
+    hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)
+}
+
+fn trace(hash: Sha256) -> TraceId {
     let mut id = [0; 16];
-    copy(&hash, &mut id);
+    copy(&hash.finalize(), &mut id);
     TraceId(id)
 }
 

@@ -66,19 +66,16 @@ pub(super) fn start_observers(
     observed: &mpsc::Sender<Observation>,
 ) -> Result<Vec<Running>, AgentError> {
     let env = |name: &str| std::env::var(name).ok();
-    let counters = counters::Settings { places: wiring::counters_places(config, env), ..counters::Settings::default() };
     let mut running = vec![
         modcache::start(wiring::modcache(config, env), observed.clone())?,
         buildcache::start(wiring::buildcache(config, env), observed.clone())?,
-        counters::start(counters, observed.clone())?,
+        counters::start(wiring::counters(config, env), observed.clone())?,
     ];
     if config.integrity.enabled {
         running.push(integrity::start(wiring::integrity(config, env), observed.clone())?);
     }
     if !config.action_graph.dirs.is_empty() {
-        let settings =
-            action_graph::Settings { dirs: config.action_graph.dirs.clone(), ..action_graph::Settings::default() };
-        running.push(action_graph::start(settings, observed.clone())?);
+        running.push(action_graph::start(wiring::action_graph(config), observed.clone())?);
     }
     Ok(running)
 }
