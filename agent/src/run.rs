@@ -7,8 +7,9 @@
 //! the rest, and keeps one deadline for all of it; a second signal ends the agent at once.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use gobeacon_collectors::now;
 use gobeacon_collectors::{Batch, CHANNEL_BATCHES, CHANNEL_OBSERVATIONS, Observation, Running, State, logs};
 use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
@@ -138,6 +139,7 @@ impl Agent {
         }
         let mut collectors = vec![logs::start(wiring::logs(config), sender)?];
         collectors.extend(start_observers(config, &observed)?);
+        let builds = wiring::builds(config);
         Ok(Self {
             collectors,
             batches,
@@ -145,10 +147,10 @@ impl Agent {
             fed: Fed { batches: true, observations: true },
             asks,
             signals,
-            builds: Builds::new(wiring::builds(config)),
-            build_caches: BuildCaches::new(wiring::builds(config).host_name),
-            graphs: Graphs::new(wiring::builds(config)),
-            incidents: Incidents::new(&wiring::builds(config)),
+            build_caches: BuildCaches::new(builds.host_name.clone()),
+            incidents: Incidents::new(&builds),
+            graphs: Graphs::new(builds.clone()),
+            builds: Builds::new(builds),
             outcomes: Vec::new(),
             metrics: Metrics::new(now())?,
             exporter,
@@ -311,9 +313,4 @@ async fn next(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
         Some(asks) => asks.recv().await,
         None => std::future::pending().await,
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::harness::{self, Health, Problem, Running, State};
+use crate::now;
 use crate::roots::{self, Wanted};
 use crate::stopping::StopSignal;
 use crate::{Collector, Observation, Places, Root};
@@ -227,11 +228,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

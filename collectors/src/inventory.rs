@@ -126,17 +126,12 @@ impl Problems {
 
     /// Notes one.
     pub fn note(&mut self, path: &Path, error: &io::Error) {
-        let problem = problem(error);
+        let problem = Problem::of(error);
         if let Some(count) = self.counts.get_mut(problem as usize) {
             *count += 1;
         }
         self.first.get_or_insert_with(|| (path.to_owned(), error.to_string()));
     }
-}
-
-/// Which kind of problem an error of the file system is.
-pub fn problem(error: &io::Error) -> Problem {
-    Problem::of(error)
 }
 
 /// Room on the file system that a cache is on.

@@ -23,6 +23,7 @@ pub mod roots;
 mod stopping;
 
 pub use harness::{Collector, Health, HealthReading, Problem, Running, State, Stop};
+pub use os::{CONFIG_FOLDER, now};
 pub use roots::{Places, Root};
 
 /// Every collector, one row each: the closed set of the `collector` label.

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use gobeacon_formats::Timestamp;
 use rustix::fs::{Mode, OFlags};
+use sha2::{Digest as _, Sha256};
 
 use crate::inventory::Space;
 
@@ -23,6 +24,24 @@ pub(crate) struct Key {
     pub(crate) inode: u64,
     /// Nanoseconds since the Unix epoch; `None` where the file system does not keep it.
     pub(crate) born: Option<i64>,
+}
+
+impl Key {
+    /// What it is, in 16 bytes: the same over restarts and renames. `of` says what for, `more` tells apart what has one
+    /// key.
+    pub(crate) fn id(self, of: &[u8], more: &[u8]) -> [u8; 16] {
+        let mut hash = Sha256::new_with_prefix(of);
+        hash.update(self.device.to_le_bytes());
+        hash.update(self.inode.to_le_bytes());
+        // a birth in 1970 is not the same as none
+        hash.update([u8::from(self.born.is_some())]);
+        hash.update(self.born.unwrap_or_default().to_le_bytes());
+        hash.update(more);
+        let whole: [u8; 32] = hash.finalize().into();
+        let mut short = [0; 16];
+        short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        short
+    }
 }
 
 /// What kind of thing a path leads to, symbolic links followed.
@@ -79,6 +98,11 @@ pub(crate) fn read_at_time(metadata: &Metadata) -> Option<Timestamp> {
     metadata.accessed().ok().map(timestamp)
 }
 
+/// The time of the clock on the wall.
+pub fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
 fn timestamp(time: SystemTime) -> Timestamp {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
@@ -107,8 +131,7 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
 }
 
 /// Where programs keep their settings below the home folder (os.UserConfigDir of Go).
-pub(crate) const CONFIG_FOLDER: &str =
-    if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+pub const CONFIG_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
 /// Where programs keep their caches below the home folder (os.UserCacheDir of Go).
 pub(crate) const CACHE_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
 

@@ -17,7 +17,6 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use globset::Glob;
-use sha2::{Digest as _, Sha256};
 
 use crate::os::{self, Key, Kind};
 
@@ -167,15 +166,7 @@ pub(crate) fn expand(pattern: &str) -> Vec<PathBuf> {
 }
 
 fn id(key: Key) -> [u8; 16] {
-    let mut hash = Sha256::new_with_prefix(b"gobeacon folder\0");
-    hash.update(key.device.to_le_bytes());
-    hash.update(key.inode.to_le_bytes());
-    hash.update([u8::from(key.born.is_some())]);
-    hash.update(key.born.unwrap_or_default().to_le_bytes());
-    let whole: [u8; 32] = hash.finalize().into();
-    let mut short = [0; 16];
-    short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-    short
+    key.id(b"gobeacon folder\0", b"")
 }
 
 #[cfg(test)]

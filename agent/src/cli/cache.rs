@@ -17,7 +17,7 @@ mod which;
 use clap::ArgMatches;
 use gobeacon_formats::Timestamp;
 
-use super::{Error, Exit, Row, Subcommand, dispatch, output, reading, row, style};
+use super::{Error, Exit, Row, Subcommand, dispatch, output, row, style};
 
 /// The commands, in the order of the help.
 const COMMANDS: &[Row] = &[

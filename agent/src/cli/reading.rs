@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use flate2::bufread::MultiGzDecoder;
 use gobeacon_collectors::{Batch, Source, logs};
@@ -86,7 +85,7 @@ enum Stop {
 
 fn read(input: &Input, each: &mut dyn FnMut(Batch) -> Result<(), Error>) -> Result<(), Stop> {
     match input {
-        Input::Stdin => read_from(io::stdin().lock(), None, Path::new("-"), now(), each),
+        Input::Stdin => read_from(io::stdin().lock(), None, Path::new("-"), gobeacon_collectors::now(), each),
         Input::File(path) => {
             let file = File::open(path).map_err(Stop::Read)?;
             let (source, written) = logs::identify(path, &file).map_err(Stop::Read)?;
@@ -174,10 +173,4 @@ pub(super) fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let mut id = [0; 16];
     id.iter_mut().zip(hash.iter()).for_each(|(to, from)| *to = *from);
     id
-}
-
-/// The present.
-pub(super) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }

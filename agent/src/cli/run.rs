@@ -158,7 +158,7 @@ impl Reader {
     fn new(command: &[OsString], builds: Builds, exporter: Option<Exporter>) -> Self {
         let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
         let words = words.join(" ");
-        let started = reading::now();
+        let started = gobeacon_collectors::now();
         let pid = std::process::id().to_le_bytes();
         let id = reading::hash(&[words.as_bytes(), &started.as_nanos().to_le_bytes(), &pid]);
         let source = Arc::new(Source { id, path: PathBuf::from("run") });
@@ -197,13 +197,13 @@ impl Reader {
         self.err.finish(&mut events);
         self.out.finish(&mut events);
         if self.go {
-            self.builds.exited(self.source.id, code, reading::now());
+            self.builds.exited(self.source.id, code, gobeacon_collectors::now());
         }
         self.apply(events, 0, true);
     }
 
     fn apply(&mut self, mut events: Vec<Event>, bytes: u64, ended: bool) {
-        let now = reading::now();
+        let now = gobeacon_collectors::now();
         for event in &mut events {
             // read as it was written: the present is as good as a time stamp
             event.time.get_or_insert(now);

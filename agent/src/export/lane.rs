@@ -6,9 +6,9 @@
 //! under one reason; the lock is never held across an await.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use gobeacon_formats::Timestamp;
+use gobeacon_collectors::now;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -264,9 +264,4 @@ impl<R: Record> Lane<R> {
         }
         state.queue.take().ok_or(None)
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

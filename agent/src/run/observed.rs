@@ -2,9 +2,9 @@
 //!
 //! Invariant: one arm for each collector; what it means is said in the rooms, not here.
 
-use gobeacon_collectors::Observation;
+use gobeacon_collectors::{Observation, now};
 
-use super::{Agent, now};
+use super::Agent;
 use crate::builds::Outcome;
 
 impl Agent {

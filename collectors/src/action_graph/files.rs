@@ -110,7 +110,7 @@ impl Seen {
             self.told = began;
             let targets = std::mem::take(&mut self.targets);
             let path = path.to_owned();
-            return Some(Report { path, observed: super::now(), graph: Arc::new(graph), targets, before });
+            return Some(Report { path, observed: crate::now(), graph: Arc::new(graph), targets, before });
         }
         match ActionGraph::plan(&bytes) {
             Some(targets) => self.targets = targets.into_iter().filter(|it| Path::new(it).is_file()).collect(),

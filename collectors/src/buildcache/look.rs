@@ -15,8 +15,9 @@ use gobeacon_formats::cache_entry::{Name, OutputKind};
 
 use super::inventory;
 use super::known::Entry;
-use super::queue::{first_byte, now};
+use super::queue::first_byte;
 use crate::harness::{Health, Problem};
+use crate::now;
 use crate::os::{Kind, Stat};
 
 /// The go command sets the time of a file that it wrote to the present; who restores sets it to an earlier one. Two

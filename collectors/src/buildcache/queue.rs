@@ -10,13 +10,14 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::Name;
 
 use super::watches::{Place, Watches};
 use crate::harness::Stop;
+use crate::now;
 use crate::os::{Happened, Inotify, Notice};
 
 /// Most records that wait, 64 bytes each: sixteen times what the kernel keeps by default. Beyond it they are lost and
@@ -285,9 +286,4 @@ pub(super) fn first_byte(name: &Name) -> u8 {
 fn dir_number(name: &OsStr) -> Option<u8> {
     let name = name.to_str().filter(|name| name.len() == 2 && !name.contains(['+', 'A', 'B', 'C', 'D', 'E', 'F']))?;
     u8::from_str_radix(name, 16).ok()
-}
-
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -8,11 +8,12 @@ use gobeacon_formats::Timestamp;
 use gobeacon_formats::cache_entry::{Id, Name};
 
 use super::cache::Cache;
-use super::queue::{Record, What, now};
+use super::queue::{Record, What};
 use super::walk::Walk;
 use super::{Event, How};
 use crate::Root;
 use crate::harness::Health;
+use crate::now;
 
 struct Trial {
     cache: Cache,

@@ -13,12 +13,13 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::cache::Cache;
 use super::polling;
-use super::queue::{self, Inbox, Record, Taken, What, now};
+use super::queue::{self, Inbox, Record, Taken, What};
 use super::roots::{Caches, Followed, Kernel};
 use super::watches::Watches;
 use super::{Event, How, Report, Settings, Stock, Used};
 use crate::Observation;
 use crate::harness::{Health, Problem, State};
+use crate::now;
 use crate::os::{self, Inotify};
 
 /// How often the size of a cache is told, at the most.

@@ -9,9 +9,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 
 use super::check::Work;
@@ -21,7 +20,7 @@ use super::pace::Budget;
 use super::verdict::{Verdict, conflict_essence};
 use super::{Event, Report, Settings, known_keys};
 use crate::harness::{Health, State};
-use crate::inventory::problem;
+use crate::now;
 use crate::roots::{self, Root, Wanted};
 use crate::stopping::{Over, StopSignal};
 use crate::{Observation, harness::Problem};
@@ -135,8 +134,8 @@ impl<'a> Scan<'a> {
         if counts {
             self.problems_counted = Some(began);
         }
-        if let Err((path, error)) = self.ledger.go_sums.look(&self.settings.go_sums, present()) {
-            self.health.problem(problem(&error));
+        if let Err((path, error)) = self.ledger.go_sums.look(&self.settings.go_sums, now()) {
+            self.health.problem(Problem::of(&error));
             tracing::warn!(path = %path.display(), %error, "a go.sum cannot be read; nothing is compared with it");
         }
         self.find_caches(counts);
@@ -161,7 +160,7 @@ impl<'a> Scan<'a> {
         for found in roots::find(Wanted::ModuleCache, &self.settings.places) {
             match found {
                 Ok(root) => there.push(root),
-                Err((_, error)) if counts => self.health.problem(problem(&error)),
+                Err((_, error)) if counts => self.health.problem(Problem::of(&error)),
                 Err(_) => {}
             }
         }
@@ -205,7 +204,7 @@ impl<'a> Scan<'a> {
     fn look_at(&mut self, number: usize, counts: bool) {
         let Some(Some(cache)) = self.caches.get(number) else { return };
         let is_first = !self.ledger.has(number);
-        let read_before = present().plus_seconds(-self.settings.scan_interval.as_secs_f64());
+        let read_before = now().plus_seconds(-self.settings.scan_interval.as_secs_f64());
         let (ledger, waiting, look) = (&mut self.ledger, &mut self.waiting, self.looks);
         let (doubts, known) = (&mut self.doubts, &self.known);
         let due = Instant::now() + self.settings.confirm_after;
@@ -242,11 +241,11 @@ impl<'a> Scan<'a> {
         let mark = entry.mark(cache);
         let checked = self.work.check(cache, entry, &mut self.budget).map_err(|_| Over)?;
         if let Some((path, error)) = &checked.unreadable {
-            self.health.problem(problem(error));
+            self.health.problem(Problem::of(error));
             tracing::debug!(path = %path.display(), %error, "a file of a module cache cannot be read");
         }
         let key = entry.key();
-        let standing = self.ledger.put(key, (number, mark, self.looks), &checked, present());
+        let standing = self.ledger.put(key, (number, mark, self.looks), &checked, now());
         match standing {
             Standing::Verified => self.verified += 1,
             Standing::Unrecorded | Standing::Unknown => {}
@@ -278,9 +277,9 @@ impl<'a> Scan<'a> {
             marks.push(mark);
             let checked = self.work.check(cache, &entry, &mut self.budget).map_err(|_| Over)?;
             is_restless |= checked.is_restless;
-            self.ledger.put(key, (number, mark, self.looks), &checked, present());
+            self.ledger.put(key, (number, mark, self.looks), &checked, now());
             let first_seen = self.ledger.places(key).into_iter().find(|(at, _)| *at == number);
-            read.push((first_seen.map_or_else(present, |(_, first_seen)| first_seen), checked));
+            read.push((first_seen.map_or_else(now, |(_, first_seen)| first_seen), checked));
         }
         let verdict = Verdict::of(&doubt.module, &doubt.version, read, &self.ledger.go_sums);
         let essence = verdict.essence();
@@ -325,7 +324,7 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let conflicts = self.known.values().filter(|known| known.has_conflict).count() as u64;
-        let report = Report { observed: present(), conflicts, events: std::mem::take(&mut self.events) };
+        let report = Report { observed: now(), conflicts, events: std::mem::take(&mut self.events) };
         self.stop.send(self.to, Observation::Integrity(report))
     }
 }
@@ -334,9 +333,4 @@ fn count_all(health: &Health, counts: impl Iterator<Item = (Problem, u64)>) {
     for (problem, count) in counts {
         (0..count).for_each(|_| health.problem(problem));
     }
-}
-
-fn present() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

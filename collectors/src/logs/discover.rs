@@ -306,7 +306,7 @@ impl Follower<'_> {
 
     /// Whether a hint about the last change would have come by now.
     fn has_had_time(&self, stat: &Stat) -> bool {
-        self.passes.number > 1 && file::now().seconds_since(stat.modified) > 1.0
+        self.passes.number > 1 && crate::now().seconds_since(stat.modified) > 1.0
     }
 
     fn trail(&mut self, path: PathBuf) {

@@ -9,11 +9,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use gobeacon_formats::{Event, LineCounts, Parser, Timestamp};
-use sha2::{Digest, Sha256};
 
+use crate::now;
 use crate::os::{self, Key, Stat};
 use crate::{Batch, Source};
 
@@ -286,27 +286,11 @@ fn has_at_end(handle: &fs::File, tail: &[u8], offset: u64) -> io::Result<bool> {
     Ok(there == tail)
 }
 
-/// The time of the clock on the wall.
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
-}
-
 fn source(path: &Path, key: Key, incarnation: u32) -> Arc<Source> {
     Arc::new(Source { id: id(key, incarnation), path: path.to_owned() })
 }
 
 /// What a log is, in 16 bytes.
 pub(crate) fn id(key: Key, incarnation: u32) -> [u8; 16] {
-    let mut hash = Sha256::new_with_prefix(b"gobeacon log\0");
-    hash.update(key.device.to_le_bytes());
-    hash.update(key.inode.to_le_bytes());
-    // a birth in 1970 is not the same as none
-    hash.update([u8::from(key.born.is_some())]);
-    hash.update(key.born.unwrap_or_default().to_le_bytes());
-    hash.update(incarnation.to_le_bytes());
-    let whole: [u8; 32] = hash.finalize().into();
-    let mut short = [0; 16];
-    short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-    short
+    key.id(b"gobeacon log\0", &incarnation.to_le_bytes())
 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Settings;
-use super::file::{self, File, Turn};
+use super::file::{File, Turn};
 use super::files::Files;
 use super::glob::Patterns;
 use super::hints::Inbox;
@@ -100,7 +100,7 @@ impl<'a> Follower<'a> {
             watches,
             passes: Passes::new(now),
             hinted: Walk::default(),
-            started: file::now(),
+            started: crate::now(),
             orphans: Vec::new(),
             trails: VecDeque::new(),
             inbox,

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use gobeacon_formats::Timestamp;
 
 use super::Settings;
-use super::drain::now;
 use super::names::Key;
 use super::tracker::{FileFacts, Zip};
 use crate::inventory::read_small;
+use crate::now;
 use crate::{Root, os};
 
 /// The hash of a zip is `h1:` and 44 characters.

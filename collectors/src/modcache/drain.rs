@@ -9,12 +9,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use gobeacon_formats::Timestamp;
 
 use super::names::{self, Name};
 use crate::harness::Stop;
+use crate::now;
 use crate::os::{Happened, Inotify, Notice, Watch};
 use crate::stopping::StopSignal;
 
@@ -129,12 +130,6 @@ fn noticed(notice: &Notice<'_>) -> Option<Noticed> {
     }
     let Notice { watch, happened, is_dir, .. } = *notice;
     Some(Noticed { watch, name: name.to_owned(), happened, is_dir, at: now() })
-}
-
-/// The time of this machine.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

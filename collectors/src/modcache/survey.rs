@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::drain::{Control, now};
+use super::drain::Control;
 use super::inventory::{Inventory, inventory};
 use super::{Event, Holdings, Report, Settings};
 use crate::harness::Health;
 use crate::inventory::space;
+use crate::now;
 use crate::roots::{self, Wanted};
 use crate::stopping::Over;
 use crate::{Observation, Root};

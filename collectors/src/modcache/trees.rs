@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::harness::{Health, Problem};
-use crate::inventory::problem;
 use crate::os::{self, Inotify, Kind, Kinds, Watch};
 
 use super::names::{self, Key, Name};
@@ -143,7 +142,7 @@ impl Trees {
                 // it may come later, or is gone already
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    health.problem(problem(&error));
+                    health.problem(Problem::of(&error));
                     continue;
                 }
             };
@@ -194,6 +193,6 @@ fn is_folder(entry: &fs::DirEntry, parent: &Place) -> bool {
 }
 
 fn watch_problem(error: &io::Error) -> Problem {
-    let problem = problem(error);
+    let problem = Problem::of(error);
     if problem == Problem::Io { Problem::WatchFailed } else { problem }
 }

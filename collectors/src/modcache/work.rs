@@ -15,15 +15,16 @@ use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 
 use super::disk::{Locked, file_facts, may_be_written, versions, zip, zip_path};
-use super::drain::{self, Control, Noticed, now};
+use super::drain::{self, Control, Noticed};
 use super::known::Known;
 use super::names::{self, Key, Name};
 use super::survey;
 use super::tracker::{FileFacts, Tracker};
 use super::trees::{Folder, Place, Seen, Trees};
 use super::{Ending, Event, Report, Settings};
+use crate::harness::Problem;
 use crate::harness::{Health, State};
-use crate::inventory::problem;
+use crate::now;
 use crate::os::{self, Happened, Inotify};
 use crate::roots::{self, Wanted};
 use crate::stopping::Over;
@@ -163,7 +164,7 @@ impl Work<'_> {
                 }
                 Err((path, error)) => {
                     if !self.unusable.contains(&path) {
-                        self.health.problem(problem(&error));
+                        self.health.problem(Problem::of(&error));
                         tracing::warn!(path = %path.display(), %error, "a module cache cannot be watched now");
                     }
                     unusable.insert(path);

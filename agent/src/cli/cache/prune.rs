@@ -19,7 +19,7 @@ use gobeacon_formats::{Artifact, gosum};
 
 use super::output::{self, Error, Format};
 use super::which::Which;
-use super::{Exit, Subcommand, reading, style, table};
+use super::{Exit, Subcommand, style, table};
 use crate::os::{self, FileId};
 use limits::Limits;
 
@@ -94,7 +94,7 @@ impl Subcommand for Prune {
         let named = caches.modules.len();
         caches.modules.retain(|root| is_module_cache(root));
         caches.is_some_missing |= caches.modules.len() < named;
-        let limits = Limits::new(self.older_than, self.keep, reading::now());
+        let limits = Limits::new(self.older_than, self.keep, gobeacon_collectors::now());
         let mut done = Vec::new();
         for root in &caches.modules {
             let plan = module::Plan::of(root, &limits, &keep);

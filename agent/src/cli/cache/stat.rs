@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{self, Error, Format};
 use super::which::Which;
-use super::{Exit, Subcommand, reading, style, table};
+use super::{Exit, Subcommand, style, table};
 
 /// Say what is in module caches and build caches: how much, of what kind, how old
 ///
@@ -41,7 +41,7 @@ impl Subcommand for Stat {
 
     fn run(self) -> Result<Exit, Error> {
         let caches = self.which.find()?;
-        let now = reading::now();
+        let now = gobeacon_collectors::now();
         let modules: Vec<_> = caches.modules.iter().map(|root| module::Stat::of(root, now)).collect();
         let builds: Vec<_> = caches.builds.iter().map(|root| build::Stat::of(root, self.orphans, now)).collect();
         let mut out = output::stdout();

@@ -18,7 +18,7 @@ use super::output::{self, Error, Format};
 use super::progress::Progress;
 use super::table::{bytes, thousands};
 use super::which::ModuleCaches;
-use super::{Exit, Subcommand, reading, style};
+use super::{Exit, Subcommand, style};
 
 /// Say whether module caches hold what they should
 ///
@@ -76,7 +76,7 @@ impl Subcommand for Verify {
             }
         }
         let mut go_sums = GoSums::default();
-        if let Err((path, error)) = go_sums.read(&self.go_sum, reading::now()) {
+        if let Err((path, error)) = go_sums.read(&self.go_sum, gobeacon_collectors::now()) {
             output::complain(&format_args!("cannot read {}: {error}", path.display()));
             is_some_missing = true;
         }
@@ -84,13 +84,19 @@ impl Subcommand for Verify {
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let malformed = go_sums.malformed;
         let (mut progress, began) = (Progress::new(), Instant::now());
-        let found =
-            integrity::verify(&caches, go_sums, &keys, (!self.no_extracted, jobs), reading::now(), &mut |tally| {
+        let found = integrity::verify(
+            &caches,
+            go_sums,
+            &keys,
+            (!self.no_extracted, jobs),
+            gobeacon_collectors::now(),
+            &mut |tally| {
                 progress.show(|| {
                     let (read, all) = (thousands(tally.read), thousands(tally.versions));
                     format!("{read} of {all} module versions, {}", bytes(tally.hashed_bytes))
                 });
-            });
+            },
+        );
         drop(progress);
         let outcome = Outcome { caches, found, malformed, is_some_missing, seconds: began.elapsed().as_secs_f64() };
         let mut out = output::stdout();

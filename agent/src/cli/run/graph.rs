@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use gobeacon_collectors::CONFIG_FOLDER;
 use gobeacon_formats::action_graph::{Action, ActionGraph};
 
 use super::super::style::{self, FAINT, PLAIN, Page};
@@ -16,8 +17,6 @@ const KNOW_THE_FLAG: [&str; 5] = ["build", "install", "run", "test", "vet"];
 const LARGEST: u64 = 512 << 20;
 /// Bytes that the file system of the graph must have free: the largest graphs seen have some tens of megabytes.
 const ROOM: u64 = 256 << 20;
-/// Where Go keeps its settings below the home folder (os.UserConfigDir).
-const CONFIG_FOLDER: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
 /// How many actions a list shows.
 const SHOWN: usize = 5;
 
