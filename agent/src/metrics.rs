@@ -7,7 +7,7 @@
 //! Invariant: whatever a log says, the number of series and the memory behind them stay within the bounds of the
 //! catalogue.
 
-use gobeacon_collectors::{Batch, HealthReading};
+use gobeacon_collectors::{Batch, HealthReading, logs};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 use crate::builds::Outcome;
@@ -167,12 +167,15 @@ impl Metrics {
     /// What all collectors say of themselves, by name.
     pub(crate) fn collectors(&mut self, readings: &[(&'static str, HealthReading)]) {
         self.families.clear(Id::CollectorUp);
-        let sum = |number: fn(&HealthReading) -> u64| readings.iter().map(|(_, reading)| number(reading)).sum();
-        self.families.set(Id::LogFiles, &[], sum(|reading| reading.files));
-        self.families.set(Id::LogLag, &[], sum(|reading| reading.lag_bytes));
-        self.families.advance(Id::LogTruncations, &[], sum(|reading| reading.truncations));
-        self.families.advance(Id::LogLostBytes, &[], sum(|reading| reading.lost_bytes));
-        self.families.advance(Id::KernelQueueOverflows, &["inotify"], sum(|reading| reading.queue_overflows));
+        // other collectors hold files too: those are no logs
+        if let Some((_, logs)) = readings.iter().find(|(name, _)| *name == logs::COLLECTOR.name) {
+            self.families.set(Id::LogFiles, &[], logs.files);
+            self.families.set(Id::LogLag, &[], logs.lag_bytes);
+            self.families.advance(Id::LogTruncations, &[], logs.truncations);
+            self.families.advance(Id::LogLostBytes, &[], logs.lost_bytes);
+        }
+        let overflows = readings.iter().map(|(_, reading)| reading.queue_overflows).sum();
+        self.families.advance(Id::KernelQueueOverflows, &["inotify"], overflows);
         for (name, reading) in readings {
             self.families.set(Id::CollectorUp, &[name, reading.state.name()], reading.state.is_up().into());
             let errors = reading.errors.iter().map(|(_, count)| count).sum();

@@ -194,6 +194,21 @@ fn every_subcommand_has_every_class_from_the_start_and_no_other_series_comes() {
 }
 
 #[test]
+fn files_of_other_collectors_are_no_logs() {
+    let mut metrics = Metrics::new(NOW).unwrap();
+    let reading = gobeacon_collectors::Health::default().read();
+    let readings = [
+        ("logs", HealthReading { files: 6, lag_bytes: 7, queue_overflows: 1, ..reading }),
+        ("modcache", HealthReading { files: 822, queue_overflows: 2, ..reading }),
+    ];
+    metrics.collectors(&readings);
+    let page = metrics.page(Format::Text, NOW).unwrap();
+    assert_eq!(value(&page, "gobeacon_log_files"), 6.0);
+    assert_eq!(value(&page, "gobeacon_log_lag_bytes"), 7.0);
+    assert_eq!(value(&page, "gobeacon_kernel_queue_overflows_total{queue=\"inotify\"}"), 3.0);
+}
+
+#[test]
 fn a_checksum_mismatch_is_counted_by_verifier_and_artifact_and_its_module_once() {
     let mut metrics = Metrics::new(NOW).unwrap();
     for (class, artifact) in [
