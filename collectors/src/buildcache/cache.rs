@@ -25,7 +25,7 @@ use crate::os::{self, Stat};
 /// How far apart the times of the file system's clock and ours may be.
 const SLACK_SECONDS: f64 = 1.0;
 /// How long after its last change an output that looks written now may yet be given the time that it had elsewhere.
-const UNSETTLED_SECONDS: f64 = 0.05;
+const UNSETTLED_SECONDS: f64 = 0.25;
 /// Most puts remembered so that a look does not count them again, 50 bytes each.
 const MOST_TOLD: usize = 128 << 10;
 
