@@ -18,6 +18,7 @@ mod line;
 mod lines;
 pub mod module_path;
 mod parser;
+mod stack;
 pub mod sumdb;
 mod text;
 pub mod time;

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::told::{Hint, Running};
+use crate::stack::Stack;
 use crate::text::At;
 
 /// Packages held at most. A go command runs as many at a time as the machine has processors.
@@ -47,6 +48,8 @@ pub(crate) struct Crash {
     /// It may yet be a log line: a goroutine's stack has to follow.
     pub(crate) doubtful: bool,
     pub(crate) at: At,
+    /// Where it died.
+    pub(crate) stack: Stack,
 }
 
 /// The test binary's own alarm.
@@ -125,7 +128,7 @@ impl Package {
                 .pending
                 .as_ref()
                 .map_or(0, |p| 160 + p.name.capacity() + p.note.as_ref().map_or(0, |n| n.text.capacity()))
-            + self.crash.as_ref().map_or(0, |c| 96 + c.message.capacity() + test(&c.test))
+            + self.crash.as_ref().map_or(0, |c| 128 + c.message.capacity() + test(&c.test) + c.stack.bytes())
             + self.timeout.as_ref().map_or(0, |t| 96 + t.message.capacity() + t.running.bytes())
             + self.fragment.as_ref().map_or(0, |f| 64 + f.text.capacity() + test(&f.test))
             + self.note.as_ref().map_or(0, |n| 48 + n.text.capacity())

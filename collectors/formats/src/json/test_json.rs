@@ -17,6 +17,7 @@ use super::scan::{Action, Record, Str};
 use super::told::{self, Hint, Running, Sieve, Told};
 use super::verdict::{benchmark_event, failure, failures, give_up, known};
 use crate::line::Line;
+use crate::stack::Stack;
 use crate::text::At;
 use crate::{CaseStatus, Event, EventKind, FailureClass, PackageStatus, Timestamp};
 
@@ -248,7 +249,9 @@ impl Source<'_> {
 
 /// Whether the package waits for the rest of something.
 fn watches(package: &Package) -> bool {
-    package.fragment.is_some() || package.timeout.as_ref().is_some_and(|timeout| timeout.running.is_open())
+    package.fragment.is_some()
+        || package.timeout.as_ref().is_some_and(|timeout| timeout.running.is_open())
+        || package.crash.as_ref().is_some_and(|crash| crash.stack.is_within())
 }
 
 /// Joins a piece of output to the beginning of its line. `None` while the newline has not come.
@@ -284,6 +287,9 @@ fn goes_on(piece: &str) -> bool {
 fn package_line(package: &mut Package, line: &str, source: &Source<'_>, out: &mut Vec<Event>) {
     if let Some(timeout) = package.timeout.as_mut().filter(|timeout| timeout.running.is_open()) {
         timeout.running.line(line);
+    }
+    if let Some(crash) = &mut package.crash {
+        crash.stack.line(line);
     }
     let told = match source.test {
         Some(_) => told::of_test(line),
@@ -337,7 +343,8 @@ fn crash(package: &mut Package, line: &str, source: &Source<'_>, doubtful: bool)
         return; // the first is the cause
     }
     let message = bounded(line.trim_end(), MAX_TEXT);
-    package.crash = Some(Box::new(Crash { test: source.test.map(str::to_owned), message, doubtful, at: source.at() }));
+    let (test, at) = (source.test.map(str::to_owned), source.at());
+    package.crash = Some(Box::new(Crash { test, message, doubtful, at, stack: Stack::default() }));
 }
 
 /// Keeps the last position line of the test that printed last; an error counts more than a log line.

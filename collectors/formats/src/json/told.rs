@@ -9,6 +9,7 @@
 use memchr::memmem;
 
 use super::scan::Str;
+use crate::stack;
 
 /// What the lines of a package say of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +163,7 @@ fn of_any(line: &str) -> Option<Told<'_>> {
         Some(Told::Timeout)
     } else if line.starts_with("panic: ") || line.starts_with("fatal error: ") || is_signal(line) {
         Some(Told::Crash)
-    } else if is_stack(line) {
+    } else if stack::is_goroutine(line) {
         Some(Told::Stack)
     } else if line == "WARNING: DATA RACE" {
         Some(Told::Race)
@@ -177,13 +178,6 @@ fn of_any(line: &str) -> Option<Told<'_>> {
 fn is_signal(line: &str) -> bool {
     let name = line.split_once(": ").map_or("", |(name, _)| name);
     name.starts_with("SIG") && name != "SIGQUIT" && name.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-/// `goroutine 7 [running]:`, `goroutine 7 gp=0xc000 m=3 mp=0xc001 [running]:`.
-fn is_stack(line: &str) -> bool {
-    line.strip_prefix("goroutine ").is_some_and(|rest| {
-        rest.starts_with(|first: char| first.is_ascii_digit()) && rest.ends_with("]:") && rest.contains(" [")
-    })
 }
 
 /// `FILE.go:LINE: ...`.

@@ -18,7 +18,7 @@ pub(super) fn failures(mut package: Package, at: At, unexplained: bool, out: &mu
         let panicked = crash.as_ref().is_some_and(|crash| failed.died_in(crash));
         let class = if panicked { FailureClass::TestPanic } else { FailureClass::TestFailed };
         let crash = if panicked { crash.take() } else { None };
-        out.push(failed.into_event(class, crash.map(|crash| crash.message), &name));
+        out.push(failed.into_event(class, crash, &name));
     }
     if !unexplained {
         return;
@@ -27,7 +27,10 @@ pub(super) fn failures(mut package: Package, at: At, unexplained: bool, out: &mu
         let test = timeout.running.leaf().map(str::to_owned);
         out.push(failure(FailureClass::TestTimeout, &name, test, Some(timeout.message), at));
     } else if let Some(crash) = crash {
-        out.push(failure(FailureClass::TestPanic, &name, crash.test, Some(crash.message), at));
+        let mut failure = of_package(FailureClass::TestPanic, &name);
+        failure.test = crash.test.clone();
+        crash.tell(&mut failure);
+        out.push(at.event(EventKind::Failure(Box::new(failure))));
     } else if !package.failed {
         let class = if package.race_seen { FailureClass::TestRace } else { FailureClass::TestExit };
         out.push(failure(class, &name, None, package.exit.map(String::from), at));
@@ -54,15 +57,13 @@ impl FailedTest {
     }
 
     /// The failure, with the text of a death or else the last position that the test printed.
-    pub(super) fn into_event(self, class: FailureClass, message: Option<String>, package: &str) -> Event {
+    pub(super) fn into_event(self, class: FailureClass, crash: Option<Box<Crash>>, package: &str) -> Event {
         let class = if self.raced && class == FailureClass::TestFailed { FailureClass::TestRace } else { class };
-        let mut failure = Failure::new(class);
-        failure.package = known(package);
+        let mut failure = of_package(class, package);
         failure.test = Some(self.name);
-        failure.message = message;
-        if failure.message.is_none()
-            && let Some((file, line, text)) = self.note.as_ref().and_then(|note| position(&note.text))
-        {
+        if let Some(crash) = crash {
+            crash.tell(&mut failure);
+        } else if let Some((file, line, text)) = self.note.as_ref().and_then(|note| position(&note.text)) {
             failure.file = Some(file.to_owned());
             failure.line = Some(line);
             failure.message = Some(text.to_owned());
@@ -79,11 +80,24 @@ pub(super) fn failure(
     message: Option<String>,
     at: At,
 ) -> Event {
-    let mut failure = Failure::new(class);
-    failure.package = known(package);
+    let mut failure = of_package(class, package);
     failure.test = test;
     failure.message = message;
     at.event(EventKind::Failure(Box::new(failure)))
+}
+
+fn of_package(class: FailureClass, package: &str) -> Failure {
+    let mut failure = Failure::new(class);
+    failure.package = known(package);
+    failure
+}
+
+impl Crash {
+    /// What it says of the failure that it is.
+    fn tell(self, failure: &mut Failure) {
+        failure.message = Some(self.message);
+        self.stack.tell(failure);
+    }
 }
 
 /// `FILE:LINE: message`.

@@ -21,6 +21,7 @@ use super::bytes::{bounded_text, has, hash, is_import_path, text, word};
 use super::seen::{Plain, Seen};
 use crate::json::Running;
 use crate::line::Line;
+use crate::stack::Stack;
 use crate::{CaseStatus, Event, EventKind, FailureClass, PackageStatus};
 
 /// Cases held for one package. The largest packages of the standard library have a few thousand.
@@ -284,7 +285,8 @@ impl TestRun {
         self.open(line);
         let message = bounded_text(bytes, 1024);
         let timeout = timeout.then(Running::default);
-        self.crash = Some(Crash { at: At::of(line), message, test, timeout, exited: signal && fresh });
+        self.crash =
+            Some(Crash { at: At::of(line), message, test, timeout, exited: signal && fresh, stack: Stack::default() });
         Took::Yes
     }
 

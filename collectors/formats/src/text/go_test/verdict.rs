@@ -10,6 +10,7 @@ use super::super::bytes::{has, text};
 use super::super::seen::Seen;
 use super::forms::test_in_frame;
 use crate::json::Running;
+use crate::stack::Stack;
 use crate::{CaseStatus, Event, EventKind, Failure, FailureClass};
 
 /// A case that ended, waiting for its package line.
@@ -43,6 +44,8 @@ pub(super) struct Crash {
     pub(super) timeout: Option<Running>,
     /// `exit status N` came: of a program that was run, or of a test binary.
     pub(super) exited: bool,
+    /// Where it died.
+    pub(super) stack: Stack,
 }
 
 impl Crash {
@@ -54,6 +57,9 @@ impl Crash {
                 self.test = running.leaf().map(str::to_owned);
             }
             return;
+        }
+        if !self.stack.is_over() {
+            self.stack.line(&String::from_utf8_lossy(line));
         }
         if self.test.is_none() && has(line, "[recovered") {
             self.test = last_failed(cases);
@@ -126,7 +132,7 @@ pub(super) fn give_out(block: Ended, package: Option<&str>, failed: bool, seen: 
         } else {
             FailureClass::TestPanic
         };
-        failures.push((crash.at, test_failure(class, package, crash.test, Some(crash.message))));
+        failures.push((crash.at, crash_failure(class, package, crash)));
     } else if block.race && failed && !told {
         let at = At { time: None, offset: block.first.unwrap_or(0), lines: 1 };
         failures.push((at, test_failure(FailureClass::TestRace, package, None, None)));
@@ -161,14 +167,21 @@ pub(super) fn test_failure(
     failure
 }
 
+fn crash_failure(class: FailureClass, package: Option<&str>, crash: Crash) -> Failure {
+    let mut failure = test_failure(class, package, crash.test, Some(crash.message));
+    crash.stack.tell(&mut failure);
+    failure
+}
+
 /// A crash outside any test block: a program that was run.
 pub(super) fn emit_crash(crash: Crash, seen: &mut Seen, out: &mut Vec<Event>) {
     let class = match crash.message.as_str() {
         "signal: interrupt" => FailureClass::Interrupted,
         _ => FailureClass::ProgramCrashed,
     };
-    let failure = test_failure(class, None, None, Some(crash.message));
+    let at = crash.at;
+    let failure = crash_failure(class, None, crash);
     if seen.first_failure(&failure) {
-        out.push(crash.at.event(EventKind::Failure(Box::new(failure))));
+        out.push(at.event(EventKind::Failure(Box::new(failure))));
     }
 }
