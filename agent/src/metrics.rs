@@ -173,6 +173,7 @@ impl Metrics {
             self.families.set(Id::LogLag, &[], logs.lag_bytes);
             self.families.advance(Id::LogTruncations, &[], logs.truncations);
             self.families.advance(Id::LogLostBytes, &[], logs.lost_bytes);
+            self.families.advance(Id::LogCompressed, &[], logs.compressed);
         }
         let overflows = readings.iter().map(|(_, reading)| reading.queue_overflows).sum();
         self.families.advance(Id::KernelQueueOverflows, &["inotify"], overflows);

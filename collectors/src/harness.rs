@@ -154,6 +154,7 @@ pub struct Health {
     queue_overflows: AtomicU64,
     truncations: AtomicU64,
     lost_bytes: AtomicU64,
+    compressed: AtomicU64,
 }
 
 /// What [`Health`] says at one moment.
@@ -175,6 +176,8 @@ pub struct HealthReading {
     pub truncations: u64,
     /// Bytes that went away unread, as far as is known.
     pub lost_bytes: u64,
+    /// How many compressed files were found and not read.
+    pub compressed: u64,
 }
 
 impl Health {
@@ -191,6 +194,7 @@ impl Health {
             queue_overflows: self.queue_overflows.load(Relaxed),
             truncations: self.truncations.load(Relaxed),
             lost_bytes: self.lost_bytes.load(Relaxed),
+            compressed: self.compressed.load(Relaxed),
         }
     }
 
@@ -226,6 +230,10 @@ impl Health {
 
     pub(crate) fn lost(&self, bytes: u64) {
         self.lost_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn compressed(&self) {
+        self.compressed.fetch_add(1, Relaxed);
     }
 }
 

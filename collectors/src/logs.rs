@@ -22,6 +22,7 @@ use crate::harness::{self, Collector, Running};
 use crate::{Batch, Source, os};
 use crate::{logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
 
+mod blank;
 mod discover;
 mod ending;
 mod file;
@@ -30,6 +31,8 @@ mod follow;
 mod glob;
 mod hints;
 mod passes;
+mod read;
+mod seen;
 mod walk;
 mod watch;
 

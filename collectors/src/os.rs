@@ -88,6 +88,16 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
+/// Where the next written byte of a file is, from `offset` on, as far as the file system knows what it left out. `None`:
+/// nowhere.
+pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(at) => Ok(Some(at)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// When the content of a file changed last.
 pub(crate) fn modified(metadata: &Metadata) -> Timestamp {
     metadata.modified().map_or(Timestamp::from_nanos(0), timestamp)

@@ -81,6 +81,7 @@ pub(super) enum Id {
     LogLag,
     LogTruncations,
     LogLostBytes,
+    LogCompressed,
     Events,
     EventLatency,
     Dropped,
@@ -303,7 +304,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 66] = [
+pub(super) static CATALOGUE: [Row; 67] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -726,6 +727,12 @@ pub(super) static CATALOGUE: [Row; 66] = [
         Unit::Bytes,
         &[],
         "Bytes that went away with their log before they were read, as far as that can be told.",
+    ),
+    counter(
+        Id::LogCompressed,
+        "gobeacon_log_compressed_files_total",
+        &[],
+        "Compressed files that a glob finds and that are not read: they were logs before.",
     ),
     counter(
         Id::Events,

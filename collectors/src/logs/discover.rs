@@ -174,12 +174,12 @@ impl Follower<'_> {
         }
         let wanted = by == By::Walk;
         let changed = self.files.with(stat.key, |file| {
-            file.saw_size(stat.size);
+            file.saw(stat);
             if let Some(name) = file.names.iter_mut().find(|it| *it.path == *path) {
                 name.pass = pass;
                 name.by_glob |= wanted;
             }
-            file.has_changed() && !file.queued
+            (file.has_changed() || (by == By::Hint && file.may_be_rewritten())) && !file.queued
         });
         if changed == Some(true) {
             self.passes.is_surprised |= by == By::Walk && self.has_had_time(stat);
@@ -208,7 +208,7 @@ impl Follower<'_> {
                 self.orphan(key);
             }
         }
-        self.files.with(key, |file| file.saw_size(stat.size));
+        self.files.with(key, |file| file.saw(stat));
         self.files.add_name(key, path, by_glob, self.passes.number);
         if fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
             self.follow_link(key, path);

@@ -1,9 +1,8 @@
 //! One log: where it has been read to, and what its parser holds.
 //!
-//! It reads and parses in place and makes batches. It must not know of other files, of globs or of the channel.
+//! How it is read stands in `read`. It must not know of other files, of globs or of the channel.
 //!
-//! Invariant: every byte from the offset where it began is fed to the parser once, in order; `open_from` of the last
-//! batch is where a new parser would have to begin to lose nothing.
+//! Invariant: `open_from` of the last batch is where a new parser would have to begin to lose nothing.
 
 use std::fs;
 use std::io;
@@ -13,12 +12,12 @@ use std::time::Instant;
 
 use gobeacon_formats::{Event, LineCounts, Parser, Timestamp};
 
-use crate::now;
+use super::seen::Seen;
 use crate::os::{self, Key, Stat};
 use crate::{Batch, Source};
 
-/// So many of the last bytes that were read are remembered: some lines, which no other log has there by chance.
-const TAIL_BYTES: usize = 256;
+/// Within so many seconds a file may be written twice and have the same time: some ticks of the kernel's clock.
+const SAME_TIME_SECONDS: f64 = 0.1;
 
 /// A path under which the file is known.
 #[derive(Debug)]
@@ -34,27 +33,36 @@ pub(crate) struct Name {
 /// The state of one log.
 #[derive(Debug)]
 pub(crate) struct File {
-    key: Key,
-    source: Arc<Source>,
+    pub(super) key: Key,
+    pub(super) source: Arc<Source>,
     /// How often it was truncated.
-    incarnation: u32,
+    pub(super) incarnation: u32,
     pub(crate) names: Vec<Name>,
     /// The directory of the file that a symbolic link leads to, if it is watched for this file's sake.
     pub(crate) target_dir: Option<PathBuf>,
     pub(crate) handle: Option<fs::File>,
-    offset: u64,
-    size: u64,
-    /// The last bytes that were read, in front of `offset`: a file that was truncated and grew beyond what was read
-    /// has others there.
-    tail: Vec<u8>,
+    /// Up to where it was given to the parser.
+    pub(super) offset: u64,
+    /// Up to where it was looked at: from `offset` on nothing was written there so far.
+    pub(super) looked_to: u64,
+    pub(super) size: u64,
+    /// Bytes that were not read when it was seen to become shorter.
+    pub(super) unread: u64,
+    /// When it was last written, as far as is known.
+    modified: Timestamp,
+    /// When it had been last written when it was read last.
+    pub(super) read_modified: Option<Timestamp>,
+    pub(super) seen: Seen,
+    /// It is an archive: nothing of it is given to the parser.
+    pub(super) is_compressed: bool,
     /// Up to where the content was there before us, and when it was written.
-    backlog: Option<(u64, Timestamp)>,
+    pub(super) backlog: Option<(u64, Timestamp)>,
     /// Made with the first byte: most files of a large directory are never written to again.
-    parser: Option<Box<Parser>>,
-    reported: LineCounts,
+    pub(super) parser: Option<Box<Parser>>,
+    pub(super) reported: LineCounts,
     pub(crate) last_data: Instant,
     /// What the last batch said about when its bytes were read or written.
-    observed: Timestamp,
+    pub(super) observed: Timestamp,
     /// Waits for its turn to be read.
     pub(crate) queued: bool,
     /// Waits for its silence to be long enough.
@@ -66,17 +74,7 @@ pub(crate) struct File {
     /// No glob finds it any more, since then.
     pub(crate) orphaned: Option<Instant>,
     /// At shutdown it is read up to here.
-    drain_to: Option<u64>,
-}
-
-/// What a turn of reading gave.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    pub(crate) batches: Vec<Batch>,
-    /// There is more to read.
-    pub(crate) more: bool,
-    /// It had become shorter than what was read.
-    pub(crate) truncated: bool,
+    pub(super) drain_to: Option<u64>,
 }
 
 /// Where to go on in a file that was known before.
@@ -97,8 +95,13 @@ impl File {
             target_dir: None,
             handle: None,
             offset: position.offset,
+            looked_to: position.offset,
             size: stat.size,
-            tail: Vec::new(),
+            unread: 0,
+            modified: stat.modified,
+            read_modified: None,
+            seen: Seen::default(),
+            is_compressed: false,
             backlog: backlog.map(|time| (stat.size, time)),
             parser: None,
             reported: LineCounts::default(),
@@ -122,26 +125,36 @@ impl File {
         &self.source.path
     }
 
-    pub(crate) fn saw_size(&mut self, size: u64) {
-        self.size = size;
+    pub(crate) fn saw(&mut self, stat: &Stat) {
+        if stat.size < self.size {
+            self.unread = self.unread.max(self.lag());
+        }
+        self.size = stat.size;
+        self.modified = stat.modified;
     }
 
     /// Asks the handle for its size. Says whether there is something to read.
     pub(crate) fn look_again(&mut self) -> bool {
         if let Some(stat) = self.handle.as_ref().and_then(|it| os::stat_open(it).ok()) {
-            self.size = stat.size;
+            self.saw(&stat);
         }
         self.has_changed()
     }
 
-    /// Whether it is longer, or shorter, than what was read.
+    /// Whether it is longer, or shorter, than what was looked at, or was written since: to the same length, perhaps.
     pub(crate) fn has_changed(&self) -> bool {
-        self.size != self.offset
+        self.size != self.looked_to || self.read_modified.is_some_and(|it| it != self.modified)
+    }
+
+    /// Whether it may have been written anew, to the same length and so soon after it was read that its time is the
+    /// same.
+    pub(crate) fn may_be_rewritten(&self) -> bool {
+        self.offset > 0 && crate::now().seconds_since(self.modified) < SAME_TIME_SECONDS
     }
 
     /// Bytes that are there and not read.
     pub(crate) fn lag(&self) -> u64 {
-        self.size.saturating_sub(self.offset)
+        self.size.saturating_sub(self.looked_to)
     }
 
     /// Whether its parser waits for something.
@@ -163,36 +176,6 @@ impl File {
             }
         }
         Err(last)
-    }
-
-    /// Reads once, at most a buffer. With `to_the_end_only` what is written from now on is left for another time.
-    pub(crate) fn read(&mut self, buffer: &mut [u8], to_the_end_only: bool) -> io::Result<Turn> {
-        let Some(handle) = &self.handle else { return Ok(Turn::default()) };
-        let stat = os::stat_open(handle)?;
-        self.size = stat.size;
-        let mut turn = Turn::default();
-        if stat.size < self.offset || (stat.size > self.offset && !has_at_end(handle, &self.tail, self.offset)?) {
-            turn.truncated = true;
-            turn.batches.extend(self.end());
-            self.begin_again();
-        }
-        let goal = match (to_the_end_only, self.drain_to) {
-            (false, _) => stat.size,
-            (true, Some(goal)) => goal,
-            (true, None) => *self.drain_to.insert(stat.size),
-        };
-        self.backlog = self.backlog.filter(|(end, _)| self.offset < *end);
-        let stop = self.backlog.map_or(goal, |(end, _)| end.min(goal));
-        let room = usize::try_from(stop.saturating_sub(self.offset)).unwrap_or(usize::MAX).min(buffer.len());
-        if let (Some(handle), Some(part)) = (&self.handle, buffer.get_mut(..room))
-            && room > 0
-        {
-            let length = os::read_at(handle, part, self.offset)?;
-            turn.batches.extend(part.get(..length).and_then(|bytes| self.feed(bytes)));
-            // a file whose size says more than can be read is not asked again at once
-            turn.more = length > 0 && self.offset < goal;
-        }
-        Ok(turn)
     }
 
     /// Its silence is long enough: what was complete and only waited is given out.
@@ -222,40 +205,7 @@ impl File {
         Some(Batch { open_from: batch.read_to, ..batch })
     }
 
-    /// It was truncated: what comes now is another log in the same file.
-    fn begin_again(&mut self) {
-        self.incarnation = self.incarnation.saturating_add(1);
-        self.source = source(&self.source.path, self.key, self.incarnation);
-        self.offset = 0;
-        self.tail.clear();
-        self.backlog = None;
-        self.reported = LineCounts::default();
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> Option<Batch> {
-        if bytes.is_empty() {
-            return None;
-        }
-        let mut events = Vec::new();
-        self.parser.get_or_insert_default().feed(bytes, self.offset, &mut events);
-        self.offset = self.offset.saturating_add(bytes.len() as u64);
-        self.size = self.size.max(self.offset);
-        self.remember(bytes);
-        self.observed = self.backlog.map_or_else(now, |(_, written)| written);
-        self.last_data = Instant::now();
-        self.used = true;
-        Some(self.batch(events, bytes.len() as u64, false))
-    }
-
-    /// Keeps the last of what was read.
-    fn remember(&mut self, bytes: &[u8]) {
-        let new = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes);
-        let keep = TAIL_BYTES - new.len();
-        self.tail.drain(..self.tail.len().saturating_sub(keep));
-        self.tail.extend_from_slice(new);
-    }
-
-    fn batch(&mut self, events: Vec<Event>, bytes: u64, ended: bool) -> Batch {
+    pub(super) fn batch(&mut self, events: Vec<Event>, bytes: u64, ended: bool) -> Batch {
         let counts = self.parser.as_ref().map_or(self.reported, |it| it.counts());
         let before = std::mem::replace(&mut self.reported, counts);
         Batch {
@@ -271,22 +221,7 @@ impl File {
     }
 }
 
-/// Whether the bytes in front of this offset are still those that were read.
-fn has_at_end(handle: &fs::File, tail: &[u8], offset: u64) -> io::Result<bool> {
-    let mut buffer = [0; TAIL_BYTES];
-    let Some(there) = buffer.get_mut(..tail.len()) else { return Ok(true) };
-    let begin = offset.saturating_sub(tail.len() as u64);
-    let mut length = 0;
-    while let Some(rest) = there.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match os::read_at(handle, rest, begin + length as u64)? {
-            0 => return Ok(false),
-            read => length += read,
-        }
-    }
-    Ok(there == tail)
-}
-
-fn source(path: &Path, key: Key, incarnation: u32) -> Arc<Source> {
+pub(super) fn source(path: &Path, key: Key, incarnation: u32) -> Arc<Source> {
     Arc::new(Source { id: id(key, incarnation), path: path.to_owned() })
 }
 

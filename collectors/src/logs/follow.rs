@@ -17,11 +17,12 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Settings;
-use super::file::{File, Turn};
+use super::file::File;
 use super::files::Files;
 use super::glob::Patterns;
 use super::hints::Inbox;
 use super::passes::Passes;
+use super::read::Turn;
 use super::walk::Walk;
 use super::watch::Watches;
 use crate::Batch;
@@ -204,15 +205,27 @@ impl<'a> Follower<'a> {
                 return self.files.close(key);
             }
         };
-        let Turn { batches, more, truncated } = turn;
+        let Turn { batches, more, truncated, lost, is_compressed } = turn;
         if truncated {
             self.health.truncated();
+        }
+        self.health.lost(lost);
+        if is_compressed {
+            self.compressed(key);
         }
         self.outbox.extend(batches);
         if more {
             self.enqueue(key, false);
         }
         self.flush_later(key);
+    }
+
+    /// A glob finds an archive: what is in it was read when it was a log.
+    fn compressed(&mut self, key: Key) {
+        self.health.compressed();
+        let path = self.files.get(key).map(|it| it.path().display().to_string());
+        tracing::info!(path, "a compressed file is not read: what is in it was a log before");
+        self.files.close(key);
     }
 
     /// Queues a file for a turn; `quiet` ones come before those with more than one turn can take.

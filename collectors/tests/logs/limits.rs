@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gobeacon_collectors::State;
 use gobeacon_collectors::logs::{self, Settings};
 
-use crate::support::{DEADLINE, Followed, line, lines, settings};
+use crate::support::{DEADLINE, Followed, line, lines, settings, wait};
 
 #[test]
 fn a_full_channel_stops_the_reading_and_loses_nothing() {
@@ -156,12 +156,4 @@ fn nothing_to_follow_is_no_error() {
     running.stop(DEADLINE);
     assert!(batches.blocking_recv().is_none());
     running.join();
-}
-
-fn wait(holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < DEADLINE, "never came");
-        std::thread::yield_now();
-    }
 }

@@ -8,6 +8,7 @@ mod discovering;
 mod following;
 mod limits;
 mod model;
+mod rewriting;
 mod rotating;
 mod stopping;
 mod support;

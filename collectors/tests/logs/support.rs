@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use gobeacon_collectors::logs::{self, Settings};
-use gobeacon_collectors::{Batch, CHANNEL_BATCHES, HealthReading, Running};
+use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Health, HealthReading, Running};
 use gobeacon_formats::EventKind;
 use tempfile::TempDir;
 
 /// Far beyond what anything takes on a machine that is busy with other tests.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One incarnation of one log, as the batches told it.
 #[derive(Debug, Default, Clone)]
@@ -33,6 +34,7 @@ pub(crate) struct Log {
 pub(crate) struct Followed {
     pub(crate) dir: TempDir,
     pub(crate) running: Option<Running>,
+    health: Arc<Health>,
     pub(crate) logs: HashMap<[u8; 16], Log>,
     batches: Receiver<Batch>,
 }
@@ -42,6 +44,15 @@ impl Drop for Followed {
         if let Some(running) = &self.running {
             running.stop(Duration::ZERO);
         }
+    }
+}
+
+/// Waits until the condition holds.
+pub(crate) fn wait(holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < DEADLINE, "never came");
+        std::thread::yield_now();
     }
 }
 
@@ -78,7 +89,8 @@ impl Followed {
                 }
             }
         });
-        let mut followed = Self { dir, running: Some(running), logs: HashMap::new(), batches };
+        let health = running.health();
+        let mut followed = Self { dir, running: Some(running), health, logs: HashMap::new(), batches };
         followed.until("the first look at everything", |it| it.health().state.is_up());
         followed
     }
@@ -100,7 +112,7 @@ impl Followed {
     }
 
     pub(crate) fn health(&self) -> HealthReading {
-        self.running.as_ref().unwrap().health().read()
+        self.health.read()
     }
 
     /// Waits until the condition holds, and says how long that took.
