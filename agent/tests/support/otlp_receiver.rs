@@ -59,6 +59,8 @@ pub enum Answer {
     Raw(u16, Vec<(&'static str, &'static str)>, &'static str),
     /// No answer, ever; the request is not read.
     Hang,
+    /// Taken, and no answer, ever: as one that is lost on its way.
+    TakenInSilence,
 }
 
 /// What one request carried.
@@ -133,7 +135,7 @@ impl Receiver {
         Self::start_with(Some(tls), "127.0.0.1:0")
     }
 
-    /// On a port that is known, such as that of a receiver that has ended.
+    /// On an address that is known, such as that of a receiver that has ended; port 0 is any.
     pub fn start_at(address: SocketAddr) -> Self {
         Self::start_with(None, &address.to_string())
     }
@@ -141,7 +143,7 @@ impl Receiver {
     fn start_with(tls: Option<&Tls>, address: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let core = Arc::new(Core::default());
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        let listener = bind(address);
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(serve(listener, tls.map(acceptor), Arc::clone(&core)));
@@ -261,10 +263,25 @@ impl Core {
         if let Answer::Slow(time) = answer {
             tokio::time::sleep(*time).await;
         }
-        let taken = matches!(answer, Answer::Ok | Answer::Slow(_) | Answer::Partial { .. });
+        let taken = matches!(answer, Answer::Ok | Answer::Slow(_) | Answer::Partial { .. } | Answer::TakenInSilence);
         let seen = Seen { payload, path: path.to_owned(), headers, taken, at: Instant::now() };
         self.state.lock().unwrap().seen.push(seen);
         self.changed.notify_all();
+        if matches!(answer, Answer::TakenInSilence) {
+            std::future::pending().await
+        }
+    }
+}
+
+/// A receiver that has ended may have its port for a moment more.
+fn bind(address: &str) -> std::net::TcpListener {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
@@ -304,7 +321,8 @@ fn app(core: Arc<Core>) -> axum::Router {
                 | Answer::Slow(_)
                 | Answer::Partial { .. }
                 | Answer::Grpc(..)
-                | Answer::Http(..)) => {
+                | Answer::Http(..)
+                | Answer::TakenInSilence) => {
                     request.extensions_mut().insert(answer);
                     let content = request.headers().get("content-type");
                     let is_grpc = content.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
@@ -355,7 +373,9 @@ async fn http(State(core): State<Arc<Core>>, request: HttpRequest) -> HttpRespon
             let builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
             builder.body(Body::from("as told")).unwrap()
         }
-        Answer::Ok | Answer::Slow(_) | Answer::Grpc(..) | Answer::Raw(..) | Answer::Hang => protobuf(Vec::new()),
+        Answer::Ok | Answer::Slow(_) | Answer::Grpc(..) | Answer::Raw(..) | Answer::Hang | Answer::TakenInSilence => {
+            protobuf(Vec::new())
+        }
     }
 }
 
@@ -390,7 +410,12 @@ impl Grpc {
                 Err(Status::with_error_details(code, "as told", details))
             }
             Answer::Partial { rejected, message } => Ok(Some((rejected, message))),
-            Answer::Ok | Answer::Slow(_) | Answer::Http(..) | Answer::Raw(..) | Answer::Hang => Ok(None),
+            Answer::Ok
+            | Answer::Slow(_)
+            | Answer::Http(..)
+            | Answer::Raw(..)
+            | Answer::Hang
+            | Answer::TakenInSilence => Ok(None),
         }
     }
 }
