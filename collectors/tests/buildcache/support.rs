@@ -30,10 +30,15 @@ impl Cache {
         self.0.join(&id[..2]).join(format!("{id}-{part}"))
     }
 
-    /// What `cache.put` does.
+    /// What `cache.put` does, with the output beside its action.
     pub(crate) fn put(&self, n: u32) {
+        self.put_as(n, n);
+    }
+
+    /// What `cache.put` does.
+    pub(crate) fn put_as(&self, n: u32, output: u32) {
         let content = content(n);
-        let output = self.path(n, 'd');
+        let output = self.path(output, 'd');
         if fs::metadata(&output).is_err() {
             let mut file =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&output).unwrap();
@@ -50,15 +55,20 @@ impl Cache {
         set_time(&action, SystemTime::now());
     }
 
-    /// What `cache.get` does; says whether it was a hit.
+    /// What `cache.get` does with the output beside its action; says whether it was a hit.
     pub(crate) fn get(&self, n: u32) -> bool {
+        self.get_as(n, n)
+    }
+
+    /// What `cache.get` does; says whether it was a hit.
+    pub(crate) fn get_as(&self, n: u32, output: u32) -> bool {
         let path = self.path(n, 'a');
         let Ok(mut file) = File::open(&path) else { return false };
         let mut entry = [0; 176];
         let length = file.read(&mut entry).unwrap();
         drop(file);
         assert_eq!(length, 175);
-        fs::metadata(&path).is_ok() && fs::metadata(self.path(n, 'd')).is_ok()
+        fs::metadata(&path).is_ok() && fs::metadata(self.path(output, 'd')).is_ok()
     }
 
     /// What `tar` does: an entry of `age` with its times.

@@ -74,7 +74,6 @@ async fn a_crash_loses_nothing_that_was_written() {
     // no shutdown: what is in memory is gone
     drop(crashed);
 
-    receiver.answer(Answer::Ok);
     let mut next = loop {
         let next = Exporter::start(&settings).unwrap();
         if next.report().traces.queued_records > 0 {
@@ -84,6 +83,8 @@ async fn a_crash_loses_nothing_that_was_written() {
         tokio::task::yield_now().await;
     };
     let kept = next.report().traces.queued_records;
+    // not before: a request of the crashed one may be on its way
+    receiver.answer(Answer::Ok);
     assert_eq!(next.shutdown(MINUTE).await, Left::default());
     let arrived = arrivals(&receiver);
     assert_eq!(arrived.len() as u64, kept);
