@@ -151,6 +151,13 @@ impl Builds {
         }
     }
 
+    /// Other times and bounds from now on; builds that are open keep their bound of spans. What the machine is called
+    /// stays.
+    pub(crate) fn change(&mut self, settings: &Settings) {
+        let Settings { idle_timeout, max_spans_per_build, max_open_builds, .. } = *settings;
+        self.settings = Settings { idle_timeout, max_spans_per_build, max_open_builds, ..self.settings.clone() };
+    }
+
     /// The command whose output this log is ended with `code` at `time`. What its last bytes said may still follow.
     pub(crate) fn exited(&mut self, log: [u8; 16], code: u8, time: Timestamp) {
         if let Some(build) = self.open.get_mut(&log) {

@@ -8,6 +8,7 @@
 //! [`Config`] that was loaded is within its bounds; a mistake is never passed over.
 
 mod caches;
+mod changes;
 mod duration;
 mod example;
 mod file;
@@ -20,6 +21,7 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use changes::Changes;
 pub(crate) use duration::Duration;
 pub(crate) use example::example;
 #[cfg(test)]
@@ -43,6 +45,25 @@ pub(crate) enum ConfigError {
     /// Flags or variables have mistakes, one line each.
     #[error("{}", .0.join("\n"))]
     Overrides(Vec<String>),
+}
+
+/// Where a configuration comes from, so that it can be read again.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The file, if there is one.
+    pub(crate) path: Option<PathBuf>,
+    /// Flags that were given.
+    pub(crate) flags: Vec<Override>,
+}
+
+impl Origin {
+    /// Reads the file, the environment of this process and the flags.
+    ///
+    /// # Errors
+    /// See [`load`].
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
+        load(self.path.as_deref(), self.flags.clone(), |name| std::env::var(name).ok())
+    }
 }
 
 /// Loads the configuration.

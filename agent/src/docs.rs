@@ -28,7 +28,9 @@ fn configuration() -> String {
          variable, the variable over the\nfile, the file over the default. A variable that is empty counts as not \
          set. Lists are parted by commas in a variable.\n\n`gobeacon config check FILE` tells what is wrong and where; \
          `gobeacon config example` prints a file with every key;\n`gobeacon config schema` prints the JSON schema for \
-         editors. Keys that nobody knows are refused.\n",
+         editors. Keys that nobody knows are refused.\n\nThe agent reads \
+         the file again when it changes and on SIGHUP: see [changing the configuration of a running \
+         agent](../how-to/reload.md). Variables\nand flags stay as they were at the start.\n",
     );
     let mut section = None;
     for key in config::keys() {
@@ -54,7 +56,11 @@ fn facts(key: &Key) -> String {
     };
     let default = if key.default.is_null() { "unset".to_owned() } else { format!("`{}`", config::plain(&key.default)) };
     let flag = key.flag.as_ref().map(|flag| format!("\n- Flag: `{flag}`")).unwrap_or_default();
-    format!("- Value: {kind}\n- Default: {default}\n- Variable: `{}`{flag}", key.variable)
+    let change = if key.is_live { "while the agent runs" } else { "at the next start" };
+    format!(
+        "- Value: {kind}\n- Default: {default}\n- Variable: `{}`{flag}\n- A change takes effect {change}",
+        key.variable
+    )
 }
 
 /// `docs/reference/cli.md`

@@ -16,6 +16,7 @@ use crate::builds::build::{LogRecord, Span, Telemetry};
 
 mod backoff;
 mod batch;
+mod change;
 mod counts;
 mod encode;
 mod health;
@@ -28,18 +29,16 @@ mod spool;
 mod tests;
 mod transport;
 
+pub(crate) use change::{Change, Lanes};
 pub(crate) use counts::{DropReason, FailureReason, Report, Signal};
 pub(crate) use sdk::sdk_exporter;
 pub(crate) use settings::{Explicit, Off, Resolved, Settings, SettingsError};
 pub(crate) use transport::StartError;
 
-use encode::Common;
-use lane::{Lane, Spooled};
-use settings::SignalSettings;
-use spool::{Opened, Written};
-use transport::Transport;
+use lane::Lane;
 
-/// The handle of a running exporter. Dropped, it stops at once and loses what is queued: call [`Exporter::shutdown`].
+/// The handle of a running exporter, which may have nothing to export. Dropped, it stops at once and loses what is queued: call [`Exporter::shutdown`].
+#[derive(Default)]
 pub(crate) struct Exporter {
     traces: Option<Arc<Lane<Span>>>,
     logs: Option<Arc<Lane<LogRecord>>>,
@@ -79,19 +78,25 @@ impl Exporter {
     /// # Errors
     /// A file that a setting names cannot be used.
     pub(crate) fn start(settings: &Settings) -> Result<Self, StartError> {
-        let mut tasks = JoinSet::new();
-        let traces = settings.traces.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
-        let logs = settings.logs.as_ref().map(|signal| start(signal, settings, &mut tasks)).transpose()?;
-        Ok(Self { traces, logs, tasks })
+        let mut exporter = Self::default();
+        exporter.change(Change::prepare(Some(settings), Lanes::default())?);
+        Ok(exporter)
     }
 
-    /// Tells `observer` of each request from now on. The first observer stays.
-    pub(crate) fn observe(&self, observer: &Observer) {
+    /// From now on exports as the settings say that `change` was prepared for. What is queued or on disk stays queued
+    /// and goes to where new data goes; requests that are on their way end where they began.
+    pub(crate) fn change(&mut self, change: Change) {
+        change::lane(&mut self.traces, change.traces, &mut self.tasks);
+        change::lane(&mut self.logs, change.logs, &mut self.tasks);
+    }
+
+    /// Tells `observer` of each request from now on, instead of the one before; `None`: nobody.
+    pub(crate) fn observe(&self, observer: Option<&Observer>) {
         if let Some(lane) = &self.traces {
-            lane.observe(Arc::clone(observer));
+            lane.observe(observer.cloned());
         }
         if let Some(lane) = &self.logs {
-            lane.observe(Arc::clone(observer));
+            lane.observe(observer.cloned());
         }
     }
 
@@ -170,52 +175,5 @@ async fn lost(abandoned: Option<JoinHandle<u64>>) -> u64 {
     match abandoned {
         Some(abandoned) => abandoned.await.unwrap_or_default(),
         None => 0,
-    }
-}
-
-fn start<R: encode::Record>(
-    signal: &SignalSettings,
-    settings: &Settings,
-    tasks: &mut JoinSet<()>,
-) -> Result<Arc<Lane<R>>, StartError>
-where
-    R::Proto: Send,
-{
-    let transport = Transport::new(signal, R::SIGNAL)?;
-    let opened = settings.spool.as_ref().and_then(|spool| open(spool, R::SIGNAL));
-    let spooled = opened.as_ref().map(|(opened, most_bytes)| Spooled { most_bytes: *most_bytes, kept: &opened.kept });
-    let (lane, ids) = Lane::new(settings.limits, Common::new(settings), signal, spooled);
-    let lane = Arc::new(lane);
-    if let Some((opened, _)) = opened {
-        let theirs = Arc::downgrade(&lane);
-        let on_written = move |written: &[Written]| {
-            if let Some(lane) = theirs.upgrade() {
-                lane.written(written);
-            }
-        };
-        lane.keep_in(opened.start(&ids, Box::new(on_written)).map_err(StartError::Thread)?);
-    }
-    tasks.spawn(Arc::clone(&lane).run(transport, signal.timeout));
-    Ok(lane)
-}
-
-/// Opens the spool of a signal. Without one what waits is held in memory: that is said, and no reason not to start.
-fn open(spool: &settings::Spool, signal: Signal) -> Option<(Opened, u64)> {
-    match Opened::open(&spool.dir.join(signal.as_str())) {
-        Ok(opened) => {
-            let records: u64 = opened.kept.iter().map(|kept| kept.records).sum();
-            if records > 0 {
-                tracing::info!(signal = signal.as_str(), records, "data of an earlier run is sent from disk");
-            }
-            Some((opened, spool.most_bytes))
-        }
-        Err(error) => {
-            tracing::error!(
-                signal = signal.as_str(),
-                %error,
-                "what waits for the backend is held in memory only, and a crash would lose it"
-            );
-            None
-        }
     }
 }

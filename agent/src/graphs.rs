@@ -73,6 +73,11 @@ impl Graphs {
         Self { history: History::default(), settings }
     }
 
+    /// Another bound of spans from now on.
+    pub(crate) fn change(&mut self, settings: &builds::Settings) {
+        self.settings.max_spans_per_build = settings.max_spans_per_build;
+    }
+
     /// Takes in a graph; `None` for one that is only to be remembered.
     pub(crate) fn apply(&mut self, report: &Report) -> Option<Told> {
         let graph: &ActionGraph = &report.graph;

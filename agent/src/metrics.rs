@@ -141,6 +141,22 @@ impl Metrics {
         }
     }
 
+    /// The configuration was read at the start.
+    pub(crate) fn configured(&mut self, now: Timestamp) {
+        self.families.set(Id::ConfigReloadSuccessful, &[], 1);
+        self.families.set(Id::ConfigReloadTime, &[], u64::try_from(now.as_nanos() / 1_000_000_000).unwrap_or_default());
+    }
+
+    /// The configuration, or what it names, was read again. `is_well`: all that is on disk is what runs.
+    pub(crate) fn reread(&mut self, well: bool, is_well: bool, now: Timestamp) {
+        self.families.add(Id::ConfigReloads, &[], 1);
+        self.families.add(Id::ConfigReloadFailures, &[], u64::from(!well));
+        if well {
+            self.configured(now);
+        }
+        self.families.set(Id::ConfigReloadSuccessful, &[], u64::from(is_well));
+    }
+
     /// How many builds are open.
     pub(crate) fn commands_running(&mut self, count: usize) {
         self.families.set(Id::CommandsRunning, &[], count as u64);

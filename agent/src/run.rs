@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::admin::Ask;
 use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::export::{Exporter, Left};
 use crate::graphs::Graphs;
 use crate::integrity::Incidents;
@@ -27,14 +27,19 @@ use crate::metrics::Metrics;
 use crate::self_telemetry::{SelfTelemetry, Work};
 use crate::wiring;
 
+mod changed;
 mod observed;
+mod reread;
 mod signals;
 mod start;
+mod watchdog;
 
+use reread::{Reread, Rereader};
 pub(crate) use signals::Signal;
-use signals::Signals;
+use signals::{Signals, Told};
 pub(crate) use start::AgentError;
 use start::{open_port, start_exporter, start_observers, try_state_dir};
+use watchdog::Watchdog;
 
 /// How the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +50,14 @@ pub(crate) enum Ended {
     AtOnce(Signal),
 }
 
-/// Runs the daemon until a signal ends it.
+/// Runs the daemon until a signal ends it. `origin` is where the configuration can be read again.
 ///
 /// # Errors
 /// It cannot start: see [`AgentError`].
-pub(crate) fn agent(config: &Config) -> Result<Ended, AgentError> {
+pub(crate) fn agent(config: &Config, origin: Origin) -> Result<Ended, AgentError> {
+    let watchdog = Watchdog::start(config.shutdown_timeout.into())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let ended = runtime.block_on(async { Agent::start(config).await?.run().await });
+    let ended = runtime.block_on(async { Agent::start(config, origin, watchdog).await?.run().await });
     // whatever still waits for a name server or a file has no say in when we end
     runtime.shutdown_background();
     ended
@@ -74,20 +80,25 @@ enum Wake {
     Tick,
     /// Somebody asked for a page.
     Ask(Ask),
-    /// We were told to stop.
-    Signal(Signal),
+    /// We were told to stop, or to read the configuration again.
+    Told(Told),
+    /// It was read again.
+    Reread(Reread),
     /// The time for reading what is left is over.
     Deadline,
 }
 
 struct Agent {
     collectors: Vec<Running>,
+    log_changes: logs::Changes,
     batches: mpsc::Receiver<Batch>,
     observations: mpsc::Receiver<Observation>,
     /// Which of the two channels still have a sender.
     fed: Fed,
     asks: Option<mpsc::Receiver<Ask>>,
     signals: Signals,
+    rereader: Rereader,
+    watchdog: Watchdog,
     builds: Builds,
     build_caches: BuildCaches,
     graphs: Graphs,
@@ -100,7 +111,7 @@ struct Agent {
     shutdown_timeout: Duration,
     stopping: Option<Stopping>,
     /// The server of the port; ends when it is dropped.
-    _server: JoinSet<()>,
+    server: JoinSet<()>,
 }
 
 /// Which channels collectors still send on.
@@ -124,7 +135,7 @@ struct Stopping {
 }
 
 impl Agent {
-    async fn start(config: &Config) -> Result<Self, AgentError> {
+    async fn start(config: &Config, origin: Origin, watchdog: Watchdog) -> Result<Self, AgentError> {
         let signals = Signals::listen()?;
         try_state_dir(config);
         let mut server = JoinSet::new();
@@ -137,11 +148,16 @@ impl Agent {
         if config.logs.include.is_empty() {
             tracing::warn!("no log is followed: name some with --logs, GOBEACON_LOGS or logs.include");
         }
-        let mut collectors = vec![logs::start(wiring::logs(config), sender)?];
+        let (followed, log_changes) = logs::start_changeable(wiring::logs(config), sender)?;
+        let mut collectors = vec![followed];
         collectors.extend(start_observers(config, &observed)?);
         let builds = wiring::builds(config);
+        let mut metrics = Metrics::new(now())?;
+        metrics.configured(now());
+        watchdog.started();
         Ok(Self {
             collectors,
+            log_changes,
             batches,
             observations,
             fed: Fed { batches: true, observations: true },
@@ -152,12 +168,14 @@ impl Agent {
             graphs: Graphs::new(builds.clone()),
             builds: Builds::new(builds),
             outcomes: Vec::new(),
-            metrics: Metrics::new(now())?,
+            metrics,
+            rereader: Rereader::start(origin, config)?,
+            watchdog,
             exporter,
             own: own.flatten(),
             shutdown_timeout: config.shutdown_timeout.into(),
             stopping: None,
-            _server: server,
+            server,
         })
     }
 
@@ -166,9 +184,11 @@ impl Agent {
             match self.wake().await {
                 Wake::Batch(batch) => self.read(&batch),
                 Wake::Tick => self.tick(),
-                Wake::Ask(ask) => self.answer(ask),
-                Wake::Signal(signal) if self.stopping.is_some() => return Ok(Ended::AtOnce(signal)),
-                Wake::Signal(signal) => self.stop(signal),
+                Wake::Ask(ask) => self.answer_and_read_on(ask),
+                Wake::Told(Told::End(signal)) if self.stopping.is_some() => return Ok(Ended::AtOnce(signal)),
+                Wake::Told(Told::End(signal)) => self.stop(signal),
+                Wake::Told(Told::Reread) => self.rereader.order(),
+                Wake::Reread(reread) => self.take_over(reread),
                 Wake::Observed(observation) => self.observe(observation),
                 Wake::NoMoreBatches => self.fed.batches = false,
                 Wake::NoMoreObservations => self.fed.observations = false,
@@ -188,9 +208,10 @@ impl Agent {
         let read_until = self.stopping.map_or_else(|| Instant::now() + FAR_AWAY, |stopping| stopping.read_until);
         tokio::select! {
             biased;
-            signal = self.signals.next() => Wake::Signal(signal),
-            Some(ask) = next(&mut self.asks) => Wake::Ask(ask),
+            told = self.signals.next() => Wake::Told(told),
             () = tokio::time::sleep_until(read_until), if self.stopping.is_some() => Wake::Deadline,
+            Some(ask) = next(&mut self.asks) => Wake::Ask(ask),
+            Some(reread) = self.rereader.results.recv(), if self.stopping.is_none() => Wake::Reread(reread),
             () = tokio::time::sleep(tick) => Wake::Tick,
             seen = self.observations.recv(), if self.fed.observations => {
                 seen.map_or(Wake::NoMoreObservations, Wake::Observed)
@@ -221,6 +242,17 @@ impl Agent {
             if let (Outcome::Telemetry(telemetry), Some(exporter)) = (outcome, &self.exporter) {
                 exporter.offer(telemetry);
             }
+        }
+    }
+
+    /// Answers, then takes in what has come meanwhile, so that a flood of questions cannot hide it either.
+    fn answer_and_read_on(&mut self, ask: Ask) {
+        self.answer(ask);
+        if let Ok(observation) = self.observations.try_recv() {
+            self.observe(observation);
+        }
+        if let Ok(batch) = self.batches.try_recv() {
+            self.read(&batch);
         }
     }
 
@@ -257,7 +289,7 @@ impl Agent {
 
     /// Tells the sources to end; when they have, the channel does.
     fn stop(&mut self, signal: Signal) {
-        let timeout = self.shutdown_timeout;
+        let timeout = watchdog::in_order(self.shutdown_timeout);
         tracing::info!(signal = signal.name(), timeout_seconds = timeout.as_secs_f64(), "the agent stops");
         let now = Instant::now();
         self.stopping = Some(Stopping { read_until: now + timeout / 2, export_until: now + timeout });
@@ -294,8 +326,16 @@ impl Agent {
             }
             lost
         };
+        let signals = &mut self.signals;
+        let again = async {
+            loop {
+                if let Told::End(signal) = signals.next().await {
+                    return signal;
+                }
+            }
+        };
         tokio::select! {
-            signal = self.signals.next() => Ended::AtOnce(signal),
+            signal = again => Ended::AtOnce(signal),
             Left { spans, logs } = exported => {
                 tracing::info!(spans_lost = spans, log_events_lost = logs, "the agent has stopped");
                 Ended::InOrder

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::export::{Exporter, Observer, RequestEnded, Settings, StartError, sdk_exporter};
+use crate::export::{Observer, RequestEnded, Settings, StartError, sdk_exporter};
 
 /// Spans that wait to be sent. Full-policy: a new one is dropped; they are samples.
 const QUEUE: usize = 256;
@@ -96,16 +96,10 @@ impl SelfTelemetry {
         Ok(Some(Self { provider, tracer, gates: Mutex::default(), sender }))
     }
 
-    /// Starts, and records each request of the exporter from now on.
-    ///
-    /// # Errors
-    /// A file that a setting names cannot be used.
-    pub(crate) fn watching(exporter: &Exporter, settings: &Settings) -> Result<Option<Arc<Self>>, StartError> {
-        let Some(own) = Self::start(settings)?.map(Arc::new) else { return Ok(None) };
-        let teller = Arc::clone(&own);
-        let observer: Observer = Arc::new(move |ended| teller.request(ended));
-        exporter.observe(&observer);
-        Ok(Some(own))
+    /// What tells it of each request of the exporter.
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        let teller = Arc::clone(self);
+        Arc::new(move |ended| teller.request(ended))
     }
 
     /// Records work that ended now. Never waits; more than a few of a kind in a second are only counted.

@@ -23,6 +23,7 @@ use crate::{Batch, Source, os};
 use crate::{logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
 
 mod blank;
+mod change;
 mod discover;
 mod ending;
 mod file;
@@ -126,15 +127,42 @@ pub fn identify(path: &Path, file: &File) -> io::Result<(Source, Timestamp)> {
     Ok((Source { id: file::id(stat.key, 0), path: path.to_owned() }, stat.modified))
 }
 
+/// Gives other settings to a collector that runs.
+#[derive(Debug, Clone)]
+pub struct Changes(Arc<Inbox>);
+
+impl Changes {
+    /// From now on it follows as `settings` says. A file that stays within the globs is read on where it stands; one
+    /// that no glob finds any more is read to its end and ends; one that is found only now begins. `start_offsets` and
+    /// `watch` stay as they were. Does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Glob`] for a glob that cannot be understood: nothing has changed then.
+    pub fn change(&self, settings: Settings) -> Result<(), Error> {
+        let patterns = Patterns::new(&settings.include, &settings.exclude)?;
+        self.0.change(settings, patterns);
+        Ok(())
+    }
+}
+
 /// Starts to follow. Batches go to `batches`; when that is full reading waits, and when its receiver is gone the
 /// collector ends.
 ///
 /// # Errors
 /// [`Error::Glob`] for a glob that cannot be understood, [`Error::Thread`] when there is no thread to be had.
 pub fn start(settings: Settings, batches: mpsc::Sender<Batch>) -> Result<Running, Error> {
+    start_changeable(settings, batches).map(|(running, _)| running)
+}
+
+/// Starts to follow, with a handle to change the settings later.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_changeable(settings: Settings, batches: mpsc::Sender<Batch>) -> Result<(Running, Changes), Error> {
     let patterns = Patterns::new(&settings.include, &settings.exclude)?;
     let inbox = Arc::new(Inbox::default());
-    let theirs = Arc::clone(&inbox);
+    let (theirs, changes) = (Arc::clone(&inbox), Changes(Arc::clone(&inbox)));
     harness::spawn(&COLLECTOR, inbox, move |health| Follower::new(settings, patterns, theirs, batches, health).run())
+        .map(|running| (running, changes))
         .map_err(Error::Thread)
 }

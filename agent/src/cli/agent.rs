@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use super::output::Error;
 use super::{Exit, Subcommand};
-use crate::config::{self, Override};
+use crate::config::{Origin, Override};
 use crate::run::Ended;
 use crate::{logging, run};
 
 /// Follow logs of Go builds, and turn them into metrics, traces and log events
 ///
-/// Runs until SIGTERM or SIGINT, then exports what it has read and ends with 0; SIGHUP ends it only when its terminal
-/// goes away. Every flag is also a key of the
+/// Runs until SIGTERM or SIGINT, then exports what it has read and ends with 0; SIGHUP has it read its configuration
+/// again, or ends it when its terminal goes away. Every flag is also a key of the
 /// configuration file and an environment variable; `gobeacon config example` shows them all. A flag wins over the
 /// variable, the variable over the file.
 #[derive(Debug, clap::Args)]
@@ -69,10 +69,10 @@ impl Subcommand for Agent {
     const NAME: &'static str = "agent";
 
     fn run(self) -> Result<Exit, Error> {
-        let path = self.config.clone();
-        let config = config::load(path.as_deref(), self.overrides(), |name| std::env::var(name).ok())?;
+        let origin = Origin { path: self.config.clone(), flags: self.overrides() };
+        let config = origin.load()?;
         logging::start(&config.log);
-        Ok(match run::agent(&config)? {
+        Ok(match run::agent(&config, origin)? {
             Ended::InOrder => Exit::Ok,
             Ended::AtOnce(signal) => Exit::Killed(signal.exit_code()),
         })
@@ -120,7 +120,8 @@ mod tests {
             log_format: Some("x".to_owned()),
         };
         let mut given: Vec<_> = agent.overrides().into_iter().map(|it| (it.key, it.origin)).collect();
-        let mut named: Vec<_> = config::keys().into_iter().filter_map(|key| Some((key.path, key.flag?))).collect();
+        let mut named: Vec<_> =
+            crate::config::keys().into_iter().filter_map(|key| Some((key.path, key.flag?))).collect();
         given.sort();
         named.sort();
         assert_eq!(given, named);

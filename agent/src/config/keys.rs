@@ -1,7 +1,8 @@
 //! Every key of the configuration but those of `otlp`, with its default, unit and effect.
 //!
 //! The doc comments of the keys are the reference page: they are written for who runs the agent. `x-env` and `x-flag`
-//! say where a key's variable is not the one made of its path, and which flag of `gobeacon agent` sets it.
+//! say where a key's variable is not the one made of its path, and which flag of `gobeacon agent` sets it; `x-at-start`
+//! which keys and sections a running agent does not take over.
 
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub(crate) struct Config {
     /// where it is missing; when it cannot be written the agent warns and goes on. Unset, it is `$STATE_DIRECTORY` where systemd sets it,
     /// `/var/lib/gobeacon` for root, and `gobeacon` in `$XDG_STATE_HOME` or `~/.local/state` for everybody else.
     #[garde(skip)]
-    #[schemars(extend("x-flag" = "--state-dir"))]
+    #[schemars(extend("x-flag" = "--state-dir", "x-at-start" = true))]
     pub(crate) state_dir: Option<PathBuf>,
     /// How long the agent goes on after SIGTERM or SIGINT to export what it has read. What is left then is dropped,
     /// counted and said. A second signal ends it at once.
@@ -40,21 +41,27 @@ pub(crate) struct Config {
     pub(crate) build: Build,
     /// Where caches and counters are looked for.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) discovery: Discovery,
     /// Module caches.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) modcache: ModCache,
     /// Whether module caches hold what they should.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) integrity: Integrity,
     /// Build caches.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) buildcache: BuildCache,
     /// Go's own counters.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) counters: Counters,
     /// Graphs of actions.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) action_graph: ActionGraph,
     /// Where traces and log events go, and how. What is unset here is taken from the standard `OTEL_EXPORTER_OTLP_*`
     /// variables, and then from the default.
@@ -66,6 +73,7 @@ pub(crate) struct Config {
     pub(crate) self_telemetry: bool,
     /// What this machine is called.
     #[garde(dive)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) host: Host,
     /// What the agent says about itself, on standard error.
     #[garde(dive)]
@@ -184,7 +192,7 @@ pub(crate) struct Log {
     pub(crate) level: String,
     /// One line of text or one JSON object for each message.
     #[garde(skip)]
-    #[schemars(extend("x-flag" = "--log-format"))]
+    #[schemars(extend("x-flag" = "--log-format", "x-at-start" = true))]
     pub(crate) format: LogFormat,
 }
 

@@ -19,8 +19,9 @@ use super::{Duration, validate};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Otlp {
     /// URL of the receiver, such as `http://collector:4317`. For `http/protobuf` it is the base: `/v1/traces` and
-    /// `/v1/logs` are appended. User and password in it become the header `authorization`, unless that is given. Unset,
-    /// it is `OTEL_EXPORTER_OTLP_ENDPOINT`; with neither nothing is exported.
+    /// `/v1/logs` are appended. User and password in it become the header `authorization`, unless that is given. The
+    /// variables `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name the proxy to go through. Unset, it is
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`; with neither nothing is exported.
     #[garde(length(min = 1))]
     #[schemars(extend("x-flag" = "--otlp-endpoint"))]
     pub(crate) endpoint: Option<String>,
@@ -33,8 +34,8 @@ pub(crate) struct Otlp {
     /// `name=value,name=value`. Unset, they are those of `OTEL_EXPORTER_OTLP_HEADERS`.
     #[garde(skip)]
     pub(crate) headers: BTreeMap<String, Secret>,
-    /// Headers whose values are read from files when the agent starts, by name; a line end at the end of the file is
-    /// no part of the value. As a variable: `name=path,name=path`.
+    /// Headers whose values are read from files, at the start and whenever a file changes, by name; a line end at the
+    /// end of the file is no part of the value. As a variable: `name=path,name=path`.
     #[garde(skip)]
     pub(crate) header_files: BTreeMap<String, PathBuf>,
     /// `gzip` or `none`. Unset, it is `OTEL_EXPORTER_OTLP_COMPRESSION`, else `gzip`.
@@ -43,8 +44,8 @@ pub(crate) struct Otlp {
     /// Time for one request with its answer. Unset, it is `OTEL_EXPORTER_OTLP_TIMEOUT`, else `10s`.
     #[garde(inner(custom(validate::request_timeout)))]
     pub(crate) timeout: Option<Duration>,
-    /// PEM file of the authorities to trust for `https`, instead of those of the system. Unset, it is
-    /// `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+    /// PEM file of the authorities to trust for `https`, instead of those of the system; read again when it changes, as
+    /// are the files of the client. Unset, it is `OTEL_EXPORTER_OTLP_CERTIFICATE`.
     #[garde(skip)]
     pub(crate) certificate: Option<PathBuf>,
     /// PEM file of the client's certificate chain, with `client_key`. Unset, it is
@@ -69,6 +70,7 @@ pub(crate) struct Otlp {
     /// dropped and counted. They lie in `spool` of the state folder and outlive a crash. 0 keeps nothing on disk. Unset,
     /// 1073741824.
     #[garde(skip)]
+    #[schemars(extend("x-at-start" = true))]
     pub(crate) spool_bytes: Option<u64>,
     /// Most bytes, encoded, that wait in memory alone, for each signal: until they are on disk, or always where nothing
     /// is kept there. Beyond it the oldest are dropped and counted. Unset, 16777216.

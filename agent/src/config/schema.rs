@@ -24,6 +24,8 @@ pub(crate) struct Key {
     pub(crate) default: Value,
     /// Its effect.
     pub(crate) doc: String,
+    /// Whether a change has its effect while the agent runs; otherwise at the next start.
+    pub(crate) is_live: bool,
 }
 
 /// What a value looks like.
@@ -51,26 +53,29 @@ pub(crate) fn schema() -> Value {
 pub(crate) fn keys() -> Vec<Key> {
     let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
     let mut found = Vec::new();
-    walk(&schema(), &defaults, "", &mut found);
+    walk(&schema(), &defaults, "", true, &mut found);
     found
 }
 
-fn walk(section: &Value, defaults: &Value, prefix: &str, found: &mut Vec<Key>) {
+fn walk(section: &Value, defaults: &Value, prefix: &str, is_live: bool, found: &mut Vec<Key>) {
     for (name, key) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let default = defaults.get(name).cloned().unwrap_or_default();
+        // said of a section it holds for all of its keys
+        let is_live = is_live && key.get("x-at-start").is_none();
         if key.get("properties").is_some() {
-            walk(key, &default, &path, found);
+            walk(key, &default, &path, is_live, found);
         } else {
-            found.push(read(path, key, default));
+            found.push(read(path, key, default, is_live));
         }
     }
 }
 
-fn read(path: String, key: &Value, default: Value) -> Key {
+fn read(path: String, key: &Value, default: Value, is_live: bool) -> Key {
     let text = |name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
     let variable = text("x-env").unwrap_or_else(|| format!("{PREFIX}{}", path.replace('.', "_").to_uppercase()));
-    Key { path, variable, flag: text("x-flag"), kind: kind(key), default, doc: text("description").unwrap_or_default() }
+    let (flag, doc) = (text("x-flag"), text("description").unwrap_or_default());
+    Key { path, variable, flag, kind: kind(key), default, doc, is_live }
 }
 
 fn kind(key: &Value) -> Kind {

@@ -46,6 +46,8 @@ pub(crate) enum FailureReason {
     Unauthorized,
     /// The backend does not want this request, however often it is sent.
     Rejected,
+    /// The backend takes no request of this size (413, RESOURCE_EXHAUSTED for the size): it is sent in parts.
+    TooLarge,
     /// What came back is not an answer of an OTLP receiver.
     BadAnswer,
     /// The backend took the request and rejected some of its records.
@@ -54,7 +56,7 @@ pub(crate) enum FailureReason {
 
 impl FailureReason {
     /// All of them, in the order of the enum.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Unreachable,
         Self::Tls,
         Self::Timeout,
@@ -62,6 +64,7 @@ impl FailureReason {
         Self::Throttled,
         Self::Unauthorized,
         Self::Rejected,
+        Self::TooLarge,
         Self::BadAnswer,
         Self::Partial,
     ];
@@ -76,6 +79,7 @@ impl FailureReason {
             Self::Throttled => "throttled",
             Self::Unauthorized => "unauthorized",
             Self::Rejected => "rejected",
+            Self::TooLarge => "too_large",
             Self::BadAnswer => "bad_answer",
             Self::Partial => "partial_success",
         }
@@ -91,7 +95,7 @@ pub(crate) enum DropReason {
     Rejected,
     /// The backend took the batch and rejected these records of it.
     PartialSuccess,
-    /// One record alone is larger than a request may be.
+    /// One record alone is larger than a request may be, or than the backend takes.
     TooLarge,
     /// The deadline of the shutdown passed.
     Shutdown,

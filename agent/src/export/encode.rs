@@ -36,6 +36,9 @@ pub(super) trait Record: Send + 'static {
     fn group(resource: Resource, records: Vec<Self::Proto>) -> Self::Group;
     /// The encoded request.
     fn request(groups: Vec<Self::Group>) -> Vec<u8>;
+    /// An encoded request as two, each with about half of its records and their number. `None` where there are not two
+    /// records, or it is no request.
+    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]>;
 }
 
 impl Record for Span {
@@ -74,6 +77,32 @@ impl Record for Span {
     fn request(resource_spans: Vec<trace::ResourceSpans>) -> Vec<u8> {
         ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
+
+    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
+        let mut first = ExportTraceServiceRequest::decode(request).ok()?.resource_spans;
+        let records = |groups: &[trace::ResourceSpans]| -> usize {
+            groups.iter().flat_map(|group| &group.scope_spans).map(|scope| scope.spans.len()).sum()
+        };
+        let all = records(&first);
+        let mut room = all / 2;
+        let mut second = first.clone();
+        let scopes = first.iter_mut().flat_map(|group| &mut group.scope_spans);
+        for (first, second) in scopes.zip(second.iter_mut().flat_map(|group| &mut group.scope_spans)) {
+            let here = room.min(first.spans.len());
+            room -= here;
+            first.spans.truncate(here);
+            second.spans.drain(..here);
+        }
+        for groups in [&mut first, &mut second] {
+            groups.iter_mut().for_each(|group| group.scope_spans.retain(|scope| !scope.spans.is_empty()));
+            groups.retain(|group| !group.scope_spans.is_empty());
+        }
+        let part = |groups: Vec<_>| {
+            let records = records(&groups) as u64;
+            (Self::request(groups), records)
+        };
+        (all > 1).then(|| [first, second].map(part))
+    }
 }
 
 impl Record for LogRecord {
@@ -110,6 +139,32 @@ impl Record for LogRecord {
 
     fn request(resource_logs: Vec<logs::ResourceLogs>) -> Vec<u8> {
         ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+    }
+
+    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
+        let mut first = ExportLogsServiceRequest::decode(request).ok()?.resource_logs;
+        let records = |groups: &[logs::ResourceLogs]| -> usize {
+            groups.iter().flat_map(|group| &group.scope_logs).map(|scope| scope.log_records.len()).sum()
+        };
+        let all = records(&first);
+        let mut room = all / 2;
+        let mut second = first.clone();
+        let scopes = first.iter_mut().flat_map(|group| &mut group.scope_logs);
+        for (first, second) in scopes.zip(second.iter_mut().flat_map(|group| &mut group.scope_logs)) {
+            let here = room.min(first.log_records.len());
+            room -= here;
+            first.log_records.truncate(here);
+            second.log_records.drain(..here);
+        }
+        for groups in [&mut first, &mut second] {
+            groups.iter_mut().for_each(|group| group.scope_logs.retain(|scope| !scope.log_records.is_empty()));
+            groups.retain(|group| !group.scope_logs.is_empty());
+        }
+        let part = |groups: Vec<_>| {
+            let records = records(&groups) as u64;
+            (Self::request(groups), records)
+        };
+        (all > 1).then(|| [first, second].map(part))
     }
 }
 

@@ -19,22 +19,25 @@ pub(super) struct Health {
     partial: String,
     queue_full: bool,
     too_large: bool,
+    halved: bool,
 }
 
 impl Health {
     pub(super) fn new(signal: Signal, endpoint: String) -> Self {
-        let (partial, queue_full, too_large) = (String::new(), false, false);
-        Self { signal, endpoint, failing: None, refusing: None, partial, queue_full, too_large }
+        let (failing, refusing, partial) = (None, None, String::new());
+        Self { signal, endpoint, failing, refusing, partial, queue_full: false, too_large: false, halved: false }
     }
 
-    /// A request was taken, all but `rejected` records; `drained` says that nothing waits any more.
-    pub(super) fn taken(&mut self, rejected: u64, message: &str, drained: bool) {
+    /// Requests go elsewhere from now on: what was said of the old backend is no longer so.
+    pub(super) fn moved(&mut self, endpoint: String) {
+        (self.endpoint, self.failing, self.refusing, self.halved) = (endpoint, None, None, false);
+    }
+
+    /// A request was taken, all but `rejected` records.
+    pub(super) fn taken(&mut self, rejected: u64, message: &str) {
         let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
         if self.failing.take().is_some() | self.refusing.take().is_some() {
             tracing::info!(signal, endpoint, "the backend takes data again");
-        }
-        if drained && std::mem::take(&mut self.queue_full) {
-            tracing::info!(signal, "the export queue is empty again");
         }
         if (rejected > 0 || !message.is_empty()) && message != self.partial {
             tracing::warn!(
@@ -45,6 +48,24 @@ impl Health {
                 "the backend took a request but not all is well with it"
             );
             message.clone_into(&mut self.partial);
+        }
+    }
+
+    /// Whether nothing waits any more.
+    pub(super) fn drained(&mut self, drained: bool) {
+        if drained && std::mem::take(&mut self.queue_full) {
+            tracing::info!(signal = self.signal.as_str(), "the export queue is empty again");
+        }
+    }
+
+    /// A request is larger than the backend takes: it is sent in parts, but for `lost` records, which are none.
+    pub(super) fn halved(&mut self, message: &str, lost: u64) {
+        let (signal, endpoint) = (self.signal.as_str(), &self.endpoint);
+        if !std::mem::replace(&mut self.halved, true) {
+            tracing::warn!(signal, endpoint, message, "the backend takes no request of this size: it is sent in parts");
+        }
+        if lost > 0 && !std::mem::replace(&mut self.too_large, true) {
+            tracing::error!(signal, endpoint, message, "a record is larger than the backend takes and is dropped");
         }
     }
 

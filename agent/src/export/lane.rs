@@ -5,6 +5,7 @@
 //! Invariants: adding a record never waits for the backend; a record leaves the lane delivered, or dropped and counted
 //! under one reason; the lock is never held across an await.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use super::health::Health;
 use super::queue::{Entry, Queue, Quota};
 use super::settings::{Limits, SignalSettings};
 use super::spool::{Kept, Spool, Written};
+use super::transport::Transport;
 use crate::builds::build::Attributes;
 
+mod attempt;
 mod sender;
 
 /// One signal's state, shared by those who add, those who wait and the one task that sends.
@@ -33,8 +36,21 @@ pub(super) struct Lane<R: Record> {
     work: Notify,
     /// A batch left the queue.
     progress: Notify,
-    observer: OnceLock<Observer>,
+    observer: Mutex<Option<Observer>>,
     spool: OnceLock<Spool>,
+    /// Where to send from the next request on, where that has changed.
+    new_way: Mutex<Option<Way>>,
+    /// Whether records are taken in.
+    is_on: AtomicBool,
+}
+
+/// Where a lane sends, and how.
+pub(super) struct Way {
+    pub(super) transport: Transport,
+    /// For one request.
+    pub(super) timeout: Duration,
+    /// For messages.
+    pub(super) endpoint: String,
 }
 
 /// What the spool changes for the queue of one lane.
@@ -48,6 +64,19 @@ pub(super) struct Spooled<'a> {
 
 /// Most batches that wait on disk: what is remembered of each takes some hundred bytes of memory.
 const SPOOLED_BATCHES: usize = 200_000;
+
+fn quota(limits: Limits, spool_bytes: Option<u64>) -> Quota {
+    let Limits { queue_records, queue_bytes, .. } = limits;
+    match spool_bytes {
+        None => Quota { records: queue_records, bytes: queue_bytes, memory_bytes: queue_bytes, batches: usize::MAX },
+        Some(bytes) => Quota {
+            records: u64::MAX,
+            bytes: bytes.max(queue_bytes),
+            memory_bytes: queue_bytes,
+            batches: SPOOLED_BATCHES,
+        },
+    }
+}
 
 struct State<R: Record> {
     builder: Builder<R>,
@@ -68,16 +97,7 @@ impl<R: Record> Lane<R> {
         settings: &SignalSettings,
         spooled: Option<Spooled<'_>>,
     ) -> (Self, Vec<u64>) {
-        let Limits { queue_records, queue_bytes, .. } = limits;
-        let in_memory =
-            Quota { records: queue_records, bytes: queue_bytes, memory_bytes: queue_bytes, batches: usize::MAX };
-        let on_disk = |it: Spooled<'_>| Quota {
-            records: u64::MAX,
-            bytes: it.most_bytes.max(queue_bytes),
-            memory_bytes: queue_bytes,
-            batches: SPOOLED_BATCHES,
-        };
-        let mut queue = Queue::new(spooled.map_or(in_memory, on_disk));
+        let mut queue = Queue::new(quota(limits, spooled.map(|it| it.most_bytes)));
         let ids = queue.found(spooled.map_or(&[], |it| it.kept));
         let state = State {
             builder: Builder::new(limits, common),
@@ -92,8 +112,10 @@ impl<R: Record> Lane<R> {
             limits,
             work: Notify::new(),
             progress: Notify::new(),
-            observer: OnceLock::new(),
+            observer: Mutex::new(None),
             spool: OnceLock::new(),
+            new_way: Mutex::new(None),
+            is_on: AtomicBool::new(true),
         };
         (lane, ids)
     }
@@ -116,14 +138,27 @@ impl<R: Record> Lane<R> {
         self.progress.notify_waiters();
     }
 
-    /// Tells `observer` of each request from now on. The first observer stays.
-    pub(super) fn observe(&self, observer: Observer) {
-        self.observer.get_or_init(|| observer);
+    /// Tells `observer` of each request from now on.
+    pub(super) fn observe(&self, observer: Option<Observer>) {
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = observer;
+    }
+
+    /// Whether records are taken in from now on. What is in the lane is delivered all the same.
+    pub(super) fn switch(&self, on: bool) {
+        self.is_on.store(on, Ordering::Relaxed);
+    }
+
+    /// Sends there from the next request on, and holds so much.
+    pub(super) fn redirect(&self, way: Way, limits: Limits, spool_bytes: Option<u64>) {
+        let spool_bytes = spool_bytes.filter(|_| self.is_spooled());
+        self.lock().queue.set_quota(quota(limits, spool_bytes));
+        *self.new_way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
+        self.work.notify_one();
     }
 
     /// Adds records. Never waits: when the queue is full its oldest batches make room, and are counted.
     pub(super) fn add(&self, resource: &Arc<Attributes>, records: Vec<R>) {
-        if records.is_empty() {
+        if records.is_empty() || !self.is_on.load(Ordering::Relaxed) {
             return;
         }
         let mut state = self.lock();

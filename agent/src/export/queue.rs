@@ -48,6 +48,8 @@ pub(super) struct Entry {
     pub(super) payload: Option<Bytes>,
     /// Where it is on disk, once it is.
     pub(super) place: Option<Place>,
+    /// The payload is less than what is on disk.
+    pub(super) is_rest: bool,
 }
 
 impl Entry {
@@ -92,6 +94,11 @@ impl Queue {
         Self { quota, next_id: 1, waiting, on_the_way, records: 0, bytes: 0, memory: 0, at_risk: 0 }
     }
 
+    /// Holds so much from now on; what is more than that goes when the next batch comes.
+    pub(super) fn set_quota(&mut self, quota: Quota) {
+        self.quota = quota;
+    }
+
     /// Adds what an earlier life left on disk, before anything else is added. Gives back the ids.
     pub(super) fn found(&mut self, kept: &[Kept]) -> Vec<u64> {
         let entry = |id, kept: &Kept| Entry {
@@ -101,6 +108,7 @@ impl Queue {
             added: kept.added,
             payload: None,
             place: Some(kept.place),
+            is_rest: false,
         };
         kept.iter().map(|kept| self.insert(|id| entry(id, kept))).collect()
     }
@@ -111,7 +119,8 @@ impl Queue {
         self.make_room(batch.records, batch.bytes(), &mut pushed);
         let Batch { payload, records } = batch;
         let bytes = payload.len() as u64;
-        pushed.id = self.insert(|id| Entry { id, records, bytes, added, payload: Some(payload), place: None });
+        pushed.id =
+            self.insert(|id| Entry { id, records, bytes, added, payload: Some(payload), place: None, is_rest: false });
         pushed
     }
 
@@ -125,6 +134,18 @@ impl Queue {
     /// A batch that was taken waits again, in its old place. It counted all the while, so it has room.
     pub(super) fn give_back(&mut self, id: u64) {
         if let Some(entry) = self.on_the_way.remove(&id) {
+            self.waiting.insert(id, entry);
+        }
+    }
+
+    /// A batch that was taken was delivered in part: what is left waits again, in its old place. On disk the batch is
+    /// still whole, so what is left stays in memory.
+    pub(super) fn give_back_rest(&mut self, id: u64, payload: Bytes, records: u64) {
+        if let Some(mut entry) = self.on_the_way.remove(&id) {
+            self.forget(&entry);
+            entry.bytes = payload.len() as u64;
+            (entry.records, entry.payload, entry.is_rest) = (records, Some(payload), true);
+            self.remember(&entry);
             self.waiting.insert(id, entry);
         }
     }
@@ -146,7 +167,7 @@ impl Queue {
         if let Some(entry) = entry {
             self.at_risk -= entry.at_risk().min(self.at_risk);
             entry.place = Some(place);
-            if !keep {
+            if !keep && !entry.is_rest {
                 self.memory -= entry.memory().min(self.memory);
                 entry.payload = None;
             }
@@ -198,12 +219,16 @@ impl Queue {
         let id = self.next_id;
         self.next_id += 1;
         let entry = make(id);
+        self.remember(&entry);
+        self.waiting.insert(id, entry);
+        id
+    }
+
+    fn remember(&mut self, entry: &Entry) {
         self.records += entry.records;
         self.bytes += entry.bytes;
         self.memory += entry.memory();
         self.at_risk += entry.at_risk();
-        self.waiting.insert(id, entry);
-        id
     }
 
     fn make_room(&mut self, records: u64, bytes: u64, pushed: &mut Pushed) {

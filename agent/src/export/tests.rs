@@ -14,6 +14,7 @@ use crate::builds::build::{Attributes, LogRecord, LogSeverity, Span, SpanId, Spa
 use otlp_receiver::{Answer, Receiver};
 
 mod answers;
+mod change;
 mod delivery;
 mod limits;
 #[path = "../../tests/support/otlp_receiver.rs"]

@@ -19,6 +19,7 @@ use super::settings::{Protocol, SignalSettings};
 
 mod grpc;
 mod http;
+mod proxy;
 mod secrets;
 
 /// Longest message of a backend that is repeated in the log, in characters.
@@ -43,6 +44,8 @@ pub(super) enum Answer {
         after: Option<Duration>,
         message: String,
     },
+    /// Larger than the backend takes: to be sent in parts.
+    TooLarge { message: String },
     /// Not to be sent again.
     Refused { reason: FailureReason, message: String },
 }
@@ -159,6 +162,14 @@ fn taken(signal: Signal, body: &[u8]) -> Answer {
         Err(_) => (0, "the answer is not that of an OTLP receiver: check the endpoint".to_owned()),
     };
     Answer::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(&message) }
+}
+
+/// Whether a refusal is for the size of the request: what the receivers of Go, Java, C++ and Rust say.
+pub(super) fn is_about_size(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["larger than max", "message length too large", "exceeds maximum size", "body too large", "entity too large"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// Whether the request failed in the TLS handshake, told by the errors beneath it.

@@ -91,6 +91,10 @@ pub(super) enum Id {
     SpoolBytes,
     SpoolOldest,
     SpoolErrors,
+    ConfigReloads,
+    ConfigReloadFailures,
+    ConfigReloadSuccessful,
+    ConfigReloadTime,
 }
 
 /// What kind of number it is.
@@ -304,7 +308,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 67] = [
+pub(super) static CATALOGUE: [Row; 71] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -799,5 +803,34 @@ pub(super) static CATALOGUE: [Row; 67] = [
         "gobeacon_spool_errors_total",
         &[EXPORTER],
         "Writes to the spool that failed; each was tried again while the data was held in memory.",
+    ),
+    counter(
+        Id::ConfigReloads,
+        "gobeacon_config_reloads_total",
+        &[],
+        "How often the configuration, or a certificate, key or header that it names, was read again because it changed \
+         or by SIGHUP.",
+    ),
+    counter(
+        Id::ConfigReloadFailures,
+        "gobeacon_config_reload_failures_total",
+        &[],
+        "How often what was read again had mistakes: the agent went on with what it had, and its log says why.",
+    ),
+    row(
+        Id::ConfigReloadSuccessful,
+        "gobeacon_config_last_reload_successful",
+        Kind::Gauge,
+        Unit::None,
+        &[],
+        "1 when the configuration that was read last is the one that runs; 0 when it has mistakes.",
+    ),
+    row(
+        Id::ConfigReloadTime,
+        "gobeacon_config_last_reload_success_timestamp_seconds",
+        Kind::Gauge,
+        Unit::Seconds,
+        &[],
+        "When the configuration that runs was read, in seconds since 1970.",
     ),
 ];

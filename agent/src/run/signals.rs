@@ -1,4 +1,4 @@
-//! The signals that end the agent.
+//! The signals that end the agent, and the one that has it read its configuration again.
 
 use std::io::{self, IsTerminal};
 
@@ -35,6 +35,15 @@ impl Signal {
     }
 }
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// To end.
+    End(Signal),
+    /// To read the configuration again.
+    Reread,
+}
+
 /// Catches the signals from when it is made.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -53,21 +62,15 @@ impl Signals {
         Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup?, has_terminal })
     }
 
-    /// The next one that comes. SIGHUP is one only where there is a terminal to lose; a daemon that is asked to read
-    /// its configuration again says that it does not.
-    pub(super) async fn next(&mut self) -> Signal {
-        loop {
-            tokio::select! {
-                Some(()) = self.interrupt.recv() => return Signal::Interrupt,
-                Some(()) = self.terminate.recv() => return Signal::Terminate,
-                Some(()) = self.hangup.recv() => {
-                    if self.has_terminal {
-                        return Signal::Hangup;
-                    }
-                    tracing::info!("SIGHUP changes nothing: the configuration is read at the start only");
-                }
-                else => std::future::pending().await,
+    /// The next one that comes. SIGHUP ends the agent only where there is a terminal to lose.
+    pub(super) async fn next(&mut self) -> Told {
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => Told::End(Signal::Interrupt),
+            Some(()) = self.terminate.recv() => Told::End(Signal::Terminate),
+            Some(()) = self.hangup.recv() => {
+                if self.has_terminal { Told::End(Signal::Hangup) } else { Told::Reread }
             }
+            else => std::future::pending().await,
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Ask, ListenError, Port};
 use crate::config::Config;
-use crate::export::{Exporter, Resolved, SettingsError, StartError};
+use crate::export::{Exporter, Off, Resolved, Settings, SettingsError, StartError};
 use crate::metrics::MetricsError;
 use crate::self_telemetry::SelfTelemetry;
 use crate::wiring;
@@ -105,16 +105,26 @@ pub(super) type Export = (Exporter, Option<Arc<SelfTelemetry>>);
 
 /// `None`: there is nothing to export to.
 pub(super) fn start_exporter(config: &Config) -> Result<Option<Export>, AgentError> {
-    match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
+    let settings = match export_settings(config)? {
+        Ok(settings) => settings,
+        Err(why) => {
+            tracing::info!(%why, "no traces and log events are exported");
+            return Ok(None);
+        }
+    };
+    let exporter = Exporter::start(&settings)?;
+    let own = if config.self_telemetry { SelfTelemetry::start(&settings)?.map(Arc::new) } else { None };
+    exporter.observe(own.as_ref().map(SelfTelemetry::observer).as_ref());
+    Ok(Some((exporter, own)))
+}
+
+/// Where and how is exported, or why nothing is.
+pub(super) fn export_settings(config: &Config) -> Result<Result<Settings, Off>, SettingsError> {
+    Ok(match wiring::exporter(&config.otlp, |name| std::env::var(name).ok())? {
         Resolved::On(mut settings) => {
             settings.spool = wiring::spool(config, |name| std::env::var(name).ok());
-            let exporter = Exporter::start(&settings)?;
-            let own = if config.self_telemetry { SelfTelemetry::watching(&exporter, &settings)? } else { None };
-            Ok(Some((exporter, own)))
+            Ok(*settings)
         }
-        Resolved::Off(why) => {
-            tracing::info!(%why, "no traces and log events are exported");
-            Ok(None)
-        }
-    }
+        Resolved::Off(why) => Err(why),
+    })
 }

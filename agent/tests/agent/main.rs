@@ -8,6 +8,8 @@
     reason = "all of it is tests"
 )]
 
+#[path = "../support/authority.rs"]
+mod authority;
 mod ending;
 mod hostile;
 mod integrity;
@@ -15,5 +17,12 @@ mod integrity;
 mod modules;
 #[path = "../support/otlp_receiver.rs"]
 mod otlp_receiver;
+mod outage;
 mod pages;
 mod program;
+mod proxies;
+#[path = "../support/proxy.rs"]
+mod proxy;
+mod reload;
+mod rotation;
+mod shutdown;

@@ -41,7 +41,11 @@ fn the_whole_page_for_a_log() {
 /// How long the agent took is another number each time.
 fn timeless(line: &str) -> String {
     match line.rsplit_once(' ') {
-        Some((name, _)) if name.starts_with("gobeacon_event_latency_seconds_") => format!("{name} (time)"),
+        Some((name, _))
+            if name.starts_with("gobeacon_event_latency_seconds_") || name.ends_with("_timestamp_seconds") =>
+        {
+            format!("{name} (time)")
+        }
         _ => line.replace(env!("CARGO_PKG_VERSION"), "(version)"),
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gobeacon"));
     command.arg("agent").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-    let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
+    let proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+    let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_") || proxy(name);
     std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
     // what this machine's homes hold is no part of a test
     command.env("GOBEACON_DISCOVERY_ENABLED", "false");
@@ -59,14 +60,28 @@ impl Agent {
         variables: &[(&str, &str)],
     ) -> Self {
         let logs = folder.join("*.log");
-        let mut child = command(arguments, variables)
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json", "--logs"])
-            .arg(logs)
-            .arg("--state-dir")
-            .arg(state)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command(arguments, variables);
+        command.args(["--listen", "127.0.0.1:0", "--logs"]).arg(logs).arg("--state-dir").arg(state);
+        Self::start_command(command)
+    }
+
+    /// Starts it with a configuration file, which says what it listens on, and waits until it is ready.
+    pub(crate) fn start_configured(config: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = command(&["--config"], variables);
+        command.arg(config);
+        Self::start_command(command)
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start_command(command: Command) -> Self {
+        let agent = Self::spawn(command);
+        wait_for("the agent is ready", || agent.get("/readyz", ""));
+        agent
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.args(["--log-format", "json"]).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (errors, theirs) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
         std::thread::spawn(move || {
@@ -79,9 +94,23 @@ impl Agent {
             let (_, rest) = said.split_once("\"address\":\"").ok_or(format!("it said: {said}"))?;
             rest.split('"').next().unwrap().parse().map_err(|error| format!("{error}: {said}"))
         });
-        let agent = Self { child, said, address };
-        wait_for("the agent is ready", || agent.get("/readyz", ""));
-        agent
+        Self { child, said, address }
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(crate) fn wait_until_it_says(&self, words: &str) {
+        wait_for(&format!("it says `{words}`"), || {
+            let said = self.said();
+            if said.contains(words) { Ok(()) } else { Err(said) }
+        });
+    }
+
+    /// The value of a series without labels.
+    pub(crate) fn value(&self, series: &str) -> Result<f64, String> {
+        let page = self.get("/metrics", "")?;
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        value.ok_or(page)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is part of tests, which may panic")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part of it")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
@@ -57,10 +57,32 @@ pub enum Answer {
     Http(u16, Vec<(&'static str, String)>),
     /// This HTTP response as it is, whatever the protocol; the request is not read.
     Raw(u16, Vec<(&'static str, &'static str)>, &'static str),
+    /// Taken where the request has at most so many bytes, not compressed; else refused in the words of the receivers of
+    /// Go.
+    AtMost(usize),
     /// No answer, ever; the request is not read.
     Hang,
     /// Taken, and no answer, ever: as one that is lost on its way.
     TakenInSilence,
+}
+
+impl Answer {
+    /// What it comes to for a request of this size.
+    fn to(self, bytes: usize, is_grpc: bool) -> Self {
+        match self {
+            Self::AtMost(most) if bytes <= most => Self::Ok,
+            Self::AtMost(_) if is_grpc => Self::Grpc(Code::ResourceExhausted, None),
+            Self::AtMost(_) => Self::Http(413, Vec::new()),
+            other @ (Self::Ok
+            | Self::Slow(_)
+            | Self::Partial { .. }
+            | Self::Grpc(..)
+            | Self::Http(..)
+            | Self::Raw(..)
+            | Self::Hang
+            | Self::TakenInSilence) => other,
+        }
+    }
 }
 
 /// What one request carried.
@@ -83,13 +105,19 @@ pub struct Seen {
     pub at: Instant,
 }
 
+impl Payload {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Traces(request) => request.encoded_len(),
+            Self::Logs(request) => request.encoded_len(),
+        }
+    }
+}
+
 impl Seen {
     /// Encoded and not compressed.
     pub fn bytes(&self) -> usize {
-        match &self.payload {
-            Payload::Traces(request) => request.encoded_len(),
-            Payload::Logs(request) => request.encoded_len(),
-        }
+        self.payload.bytes()
     }
 
     pub fn spans(&self) -> Vec<(Resource, Span)> {
@@ -138,6 +166,41 @@ impl Receiver {
     /// On an address that is known, such as that of a receiver that has ended; port 0 is any.
     pub fn start_at(address: SocketAddr) -> Self {
         Self::start_with(None, &address.to_string())
+    }
+
+    /// On a port that is known, for so much that only the ids of spans are kept.
+    pub fn start_counting_at(address: SocketAddr) -> Self {
+        let receiver = Self::start_with(None, &address.to_string());
+        receiver.core.state.lock().unwrap().counted = Some(Counted::default());
+        receiver
+    }
+
+    /// Waits until so many different spans were taken. Gives back the time from the first one to the last.
+    #[track_caller]
+    pub fn wait_for_distinct_spans(&self, spans: u64, patience: Duration) -> Duration {
+        let deadline = Instant::now() + patience;
+        let mut state = self.core.state.lock().unwrap();
+        loop {
+            let counted = state.counted.as_ref().unwrap();
+            if let (true, Some(first), Some(last)) = (counted.ids.len() as u64 >= spans, counted.first, counted.last) {
+                return last - first;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain for {spans} spans: {} came", counted.ids.len());
+            state = self.core.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// How many different spans were taken, and how many in all.
+    pub fn counted(&self) -> (u64, u64) {
+        let state = self.core.state.lock().unwrap();
+        let counted = state.counted.as_ref().unwrap();
+        (counted.ids.len() as u64, counted.all)
+    }
+
+    /// With TLS on a port that is known.
+    pub fn start_tls_at(tls: &Tls, address: SocketAddr) -> Self {
+        Self::start_with(Some(tls), &address.to_string())
     }
 
     fn start_with(tls: Option<&Tls>, address: &str) -> Self {
@@ -237,7 +300,32 @@ struct Core {
     changed: Condvar,
 }
 
+/// What is kept of spans where there are too many to keep them.
+#[derive(Default)]
+struct Counted {
+    /// Of trace and span.
+    ids: HashSet<Vec<u8>>,
+    all: u64,
+    /// When the first request came, and when the last one was taken.
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Counted {
+    fn add(&mut self, payload: &Payload, at: Instant) {
+        let Payload::Traces(request) = payload else { return };
+        self.first.get_or_insert(at);
+        self.last = Some(Instant::now());
+        let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
+        for span in scopes.flat_map(|scope| &scope.spans) {
+            self.all += 1;
+            self.ids.insert([&*span.trace_id, &*span.span_id].concat());
+        }
+    }
+}
+
 struct Recorded {
+    counted: Option<Counted>,
     seen: Vec<Seen>,
     begun: usize,
     next: VecDeque<Answer>,
@@ -246,7 +334,7 @@ struct Recorded {
 
 impl Default for Recorded {
     fn default() -> Self {
-        Self { seen: Vec::new(), begun: 0, next: VecDeque::new(), usual: Answer::Ok }
+        Self { counted: None, seen: Vec::new(), begun: 0, next: VecDeque::new(), usual: Answer::Ok }
     }
 }
 
@@ -264,6 +352,11 @@ impl Core {
             tokio::time::sleep(*time).await;
         }
         let taken = matches!(answer, Answer::Ok | Answer::Slow(_) | Answer::Partial { .. } | Answer::TakenInSilence);
+        if let (true, Some(counted)) = (taken, &mut self.state.lock().unwrap().counted) {
+            counted.add(&payload, Instant::now());
+            self.changed.notify_all();
+            return;
+        }
         let seen = Seen { payload, path: path.to_owned(), headers, taken, at: Instant::now() };
         self.state.lock().unwrap().seen.push(seen);
         self.changed.notify_all();
@@ -320,6 +413,7 @@ fn app(core: Arc<Core>) -> axum::Router {
                 answer @ (Answer::Ok
                 | Answer::Slow(_)
                 | Answer::Partial { .. }
+                | Answer::AtMost(_)
                 | Answer::Grpc(..)
                 | Answer::Http(..)
                 | Answer::TakenInSilence) => {
@@ -361,6 +455,7 @@ async fn http(State(core): State<Arc<Core>>, request: HttpRequest) -> HttpRespon
         ExportTraceServiceRequest::decode(body).map(Payload::Traces)
     };
     let Ok(payload) = payload else { return raw(400, vec![], "not OTLP") };
+    let answer = answer.to(payload.bytes(), false);
     core.record(&answer, payload, path, headers).await;
     match answer {
         Answer::Partial { rejected, message } => protobuf(if logs {
@@ -373,9 +468,13 @@ async fn http(State(core): State<Arc<Core>>, request: HttpRequest) -> HttpRespon
             let builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
             builder.body(Body::from("as told")).unwrap()
         }
-        Answer::Ok | Answer::Slow(_) | Answer::Grpc(..) | Answer::Raw(..) | Answer::Hang | Answer::TakenInSilence => {
-            protobuf(Vec::new())
-        }
+        Answer::Ok
+        | Answer::Slow(_)
+        | Answer::AtMost(_)
+        | Answer::Grpc(..)
+        | Answer::Raw(..)
+        | Answer::Hang
+        | Answer::TakenInSilence => protobuf(Vec::new()),
     }
 }
 
@@ -401,8 +500,15 @@ impl Grpc {
         let headers = request.metadata().clone().into_headers();
         let headers =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        self.0.record(&answer, payload(request.into_inner()), "", headers).await;
+        let payload = payload(request.into_inner());
+        let bytes = payload.bytes();
+        let is_about_size = matches!(answer, Answer::AtMost(_));
+        let answer = answer.to(bytes, true);
+        self.0.record(&answer, payload, "", headers).await;
         match answer {
+            Answer::Grpc(code, None) if is_about_size => {
+                Err(Status::new(code, format!("grpc: received message larger than max ({bytes} vs. 4194304)")))
+            }
             Answer::Grpc(code, None) => Err(Status::new(code, "as told")),
             Answer::Grpc(code, after) => {
                 let mut details = ErrorDetails::new();
@@ -412,6 +518,7 @@ impl Grpc {
             Answer::Partial { rejected, message } => Ok(Some((rejected, message))),
             Answer::Ok
             | Answer::Slow(_)
+            | Answer::AtMost(_)
             | Answer::Http(..)
             | Answer::Raw(..)
             | Answer::Hang

@@ -179,6 +179,9 @@ impl Follower<'_> {
                 name.pass = pass;
                 name.by_glob |= wanted;
             }
+            if wanted {
+                file.orphaned = None;
+            }
             (file.has_changed() || (by == By::Hint && file.may_be_rewritten())) && !file.queued
         });
         if changed == Some(true) {
@@ -260,7 +263,7 @@ impl Follower<'_> {
         }
     }
 
-    fn orphan(&mut self, key: Key) {
+    pub(crate) fn orphan(&mut self, key: Key) {
         let is_news = self.files.with(key, |file| file.orphaned.replace(Instant::now()).is_none());
         if is_news == Some(true) {
             self.orphans.push(key);
@@ -300,7 +303,7 @@ impl Follower<'_> {
         (what.file || !what.inside.is_empty()) && !self.patterns.excludes(path)
     }
 
-    fn is_wanted_file(&self, path: &Path) -> bool {
+    pub(crate) fn is_wanted_file(&self, path: &Path) -> bool {
         self.patterns.path(path).file && !self.patterns.excludes(path)
     }
 

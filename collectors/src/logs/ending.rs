@@ -23,7 +23,11 @@ impl Follower<'_> {
             let Some(since) = file.orphaned else { continue };
             let silent = now.saturating_duration_since(since.max(file.last_data));
             self.orphans.push(key);
-            if silent < self.settings.linger {
+            if self.is_over(key, since, now) {
+                self.turn(key);
+                self.orphans.pop();
+                self.end(key);
+            } else if silent < self.settings.linger {
                 self.enqueue(key, true);
             } else if self.is_read_up(key) {
                 self.orphans.pop();
@@ -43,7 +47,9 @@ impl Follower<'_> {
     /// Nothing more will come from this file.
     pub(crate) fn end(&mut self, key: Key) {
         let Some(mut file) = self.files.remove(key) else { return };
-        self.health.lost(file.lag());
+        if !self.dismissed.remove(&key) {
+            self.health.lost(file.lag());
+        }
         let is_deleted = file.handle.as_ref().is_some_and(|it| os::stat_open(it).is_ok_and(|it| it.names == 0));
         if !is_deleted {
             self.files.park(key, file.position_after_end());

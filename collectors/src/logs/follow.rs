@@ -58,6 +58,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) started: Timestamp,
     /// Files that no glob finds any more.
     pub(crate) orphans: Vec<Key>,
+    /// Those of them that the settings no longer want.
+    pub(crate) dismissed: HashSet<Key>,
     /// Names of files of ours that no glob finds.
     pub(crate) trails: VecDeque<PathBuf>,
     inbox: Arc<Inbox>,
@@ -89,9 +91,7 @@ impl<'a> Follower<'a> {
         health: &'a Health,
     ) -> Self {
         let now = Instant::now();
-        // the other half is for everything else in this process
-        let half = os::most_open_files().map_or(usize::MAX, |it| usize::try_from(it / 2).unwrap_or(usize::MAX));
-        let most_open = settings.max_open_files.min(half).max(1);
+        let most_open = most_open(&settings);
         let watches = Watches::new(Arc::clone(&inbox), settings.watch);
         Self {
             settings,
@@ -103,6 +103,7 @@ impl<'a> Follower<'a> {
             hinted: Walk::default(),
             started: crate::now(),
             orphans: Vec::new(),
+            dismissed: HashSet::new(),
             trails: VecDeque::new(),
             inbox,
             batches,
@@ -120,10 +121,17 @@ impl<'a> Follower<'a> {
         }
     }
 
+    pub(crate) fn set_most_open(&mut self) {
+        self.most_open = most_open(&self.settings);
+    }
+
     pub(crate) fn run(mut self) {
         loop {
-            let told = self.inbox.take(self.wait_until());
+            let mut told = self.inbox.take(self.wait_until());
             let stop_by = told.stop_by;
+            if let Some((settings, patterns)) = told.change.take().map(|it| *it) {
+                self.change(settings, patterns);
+            }
             self.heed(told);
             if let Some(by) = stop_by {
                 return self.drain(by);
@@ -373,4 +381,10 @@ impl<'a> Follower<'a> {
             tracing::warn!(path, problem = problem.name(), "a log or its directory cannot be followed for now");
         }
     }
+}
+
+fn most_open(settings: &Settings) -> usize {
+    // the other half is for everything else in this process
+    let half = os::most_open_files().map_or(usize::MAX, |it| usize::try_from(it / 2).unwrap_or(usize::MAX));
+    settings.max_open_files.min(half).max(1)
 }

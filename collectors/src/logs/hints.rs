@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use notify::event::{EventKind, ModifyKind, RenameMode};
 
+use super::Settings;
+use super::glob::Patterns;
 use crate::harness::Stop;
 
 /// How many hints wait at most, each a path or two. Hints for a path that waits already are not kept twice.
@@ -37,6 +39,8 @@ pub(crate) struct Told {
     pub(crate) failures: u64,
     /// End by then.
     pub(crate) stop_by: Option<Instant>,
+    /// Follow as these say; the last word counts.
+    pub(crate) change: Option<Box<(Settings, Patterns)>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +89,12 @@ impl Inbox {
         }
     }
 
+    /// What to follow from now on.
+    pub(crate) fn change(&self, settings: Settings, patterns: Patterns) {
+        self.lock().told.change = Some(Box::new((settings, patterns)));
+        self.arrived.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +113,8 @@ impl Stop for Inbox {
 impl Waiting {
     fn is_news(&self) -> bool {
         let told = &self.told;
-        !told.hints.is_empty() || told.overflows > 0 || told.failures > 0 || told.stop_by.is_some()
+        let is_word = told.stop_by.is_some() || told.change.is_some();
+        !told.hints.is_empty() || told.overflows > 0 || told.failures > 0 || is_word
     }
 
     fn sort(&mut self, event: notify::Event) {

@@ -4,6 +4,7 @@
 //! Nothing here sleeps: a test waits for what it expects, until a deadline that only a failure reaches.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod changing;
 mod discovering;
 mod following;
 mod limits;

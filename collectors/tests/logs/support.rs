@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use gobeacon_collectors::logs::{self, Settings};
+use gobeacon_collectors::logs::{self, Changes, Settings};
 use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Health, HealthReading, Running};
 use gobeacon_formats::EventKind;
 use tempfile::TempDir;
@@ -35,6 +35,7 @@ pub(crate) struct Followed {
     pub(crate) dir: TempDir,
     pub(crate) running: Option<Running>,
     health: Arc<Health>,
+    pub(crate) changes: Changes,
     pub(crate) logs: HashMap<[u8; 16], Log>,
     batches: Receiver<Batch>,
 }
@@ -80,7 +81,7 @@ impl Followed {
         let mut settings = settings(dir.path());
         change(&mut settings);
         let (sender, mut receiver) = tokio::sync::mpsc::channel(CHANNEL_BATCHES);
-        let running = logs::start(settings, sender).unwrap();
+        let (running, changes) = logs::start_changeable(settings, sender).unwrap();
         let (forward, batches) = channel();
         std::thread::spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
@@ -90,7 +91,7 @@ impl Followed {
             }
         });
         let health = running.health();
-        let mut followed = Self { dir, running: Some(running), health, logs: HashMap::new(), batches };
+        let mut followed = Self { dir, running: Some(running), health, changes, logs: HashMap::new(), batches };
         followed.until("the first look at everything", |it| it.health().state.is_up());
         followed
     }

@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::Lane;
+use super::attempt::{Attempt, attempt};
+use super::{Lane, Way};
 use crate::export::RequestEnded;
 use crate::export::backoff::Backoff;
 use crate::export::counts::{DropReason, FailureReason};
@@ -30,19 +31,18 @@ struct Sender<R: Record> {
     batches: HashMap<Id, (Entry, Instant)>,
 }
 
-/// What became of one attempt.
+/// What became of a batch on its way.
 enum Sent {
     /// The backend said something, or nothing came of the connection.
-    Answered(Answer),
-    /// No answer in time.
-    TimedOut,
+    Attempted(Attempt),
     /// What was kept on disk cannot be read any more.
     Unreadable(io::Error),
 }
 
 impl<R: Record> Lane<R> {
     /// Sends until it is cancelled.
-    pub(in crate::export) async fn run(self: Arc<Self>, transport: Transport, timeout: Duration) {
+    pub(in crate::export) async fn run(self: Arc<Self>, way: Way) {
+        let Way { transport, timeout, endpoint: _ } = way;
         let mut sender = Sender {
             backoff: Backoff::new(&self.limits),
             lane: self,
@@ -52,6 +52,7 @@ impl<R: Record> Lane<R> {
             batches: HashMap::new(),
         };
         loop {
+            sender.take_new_way();
             let next = sender.send_what_may_be_sent();
             tokio::select! {
                 Some(ended) = sender.requests.join_next_with_id() => sender.ended(ended),
@@ -63,6 +64,18 @@ impl<R: Record> Lane<R> {
 }
 
 impl<R: Record> Sender<R> {
+    /// Leaves the old backend with what is on its way there, and is patient with the new one from the start.
+    fn take_new_way(&mut self) {
+        let way = self.lane.new_way.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Way { transport, timeout, endpoint }) = way {
+            (self.transport, self.timeout) = (transport, timeout);
+            self.backoff = Backoff::new(&self.lane.limits);
+            let mut state = self.lane.lock();
+            state.resume_at = None;
+            state.health.moved(endpoint);
+        }
+    }
+
     /// Starts the requests that may be started. Gives back when to look again, unless something happens before.
     fn send_what_may_be_sent(&mut self) -> Option<Instant> {
         let now = Instant::now();
@@ -80,6 +93,7 @@ impl<R: Record> Sender<R> {
 
     fn send(&mut self, entry: Entry) {
         let (transport, timeout, payload) = (self.transport.clone(), self.timeout, entry.payload.clone());
+        let records = entry.records;
         let reader = entry.place.and_then(|place| Some(self.lane.spool.get()?.reader(place)));
         let request = self.requests.spawn(async move {
             let payload = match (payload, reader) {
@@ -90,27 +104,40 @@ impl<R: Record> Sender<R> {
                 },
                 (None, None) => return Sent::Unreadable(io::ErrorKind::NotFound.into()),
             };
-            tokio::time::timeout(timeout, transport.send(payload)).await.map_or(Sent::TimedOut, Sent::Answered)
+            Sent::Attempted(attempt::<R>(transport, timeout, payload, records).await)
         });
         self.batches.insert(request.id(), (entry, Instant::now()));
     }
 
     fn ended(&mut self, ended: Result<(Id, Sent), JoinError>) {
-        let (id, answer) = match ended {
-            Ok((id, Sent::Answered(answer))) => (id, answer),
-            Ok((id, Sent::TimedOut)) => {
-                self.transport.reconnect();
-                (id, no_answer(self.timeout))
-            }
+        let (id, attempt) = match ended {
+            Ok((id, Sent::Attempted(attempt))) => (id, Some(attempt)),
             Ok((id, Sent::Unreadable(error))) => return self.unreadable(id, &error),
-            Err(error) => (error.id(), unreadable()),
+            Err(error) => (error.id(), None),
         };
-        if let Some((entry, begun)) = self.batches.remove(&id) {
-            self.lane.counts.request();
-            self.observed(&entry, begun, &answer);
-            self.settle(&entry, answer);
-            self.lane.progress.notify_waiters();
+        let Some((entry, begun)) = self.batches.remove(&id) else { return };
+        let Attempt { answers, rest, timed_out } = attempt.unwrap_or_else(|| unreadable(entry.records));
+        if timed_out {
+            self.transport.reconnect();
         }
+        let goes_on = answers.last().is_some_and(|(answer, _)| matches!(answer, Answer::Again { .. }));
+        let mut records = entry.records;
+        for (answer, of) in answers {
+            self.lane.counts.request();
+            self.observed(if of == 0 { records } else { of }, begun, &answer);
+            records -= of.min(records);
+            self.settle(of, answer);
+        }
+        let mut state = self.lane.lock();
+        match (goes_on, rest) {
+            (true, Some((payload, records))) => state.queue.give_back_rest(entry.id, payload, records),
+            (true, None) => state.queue.give_back(entry.id),
+            (false, _) => self.lane.done(&mut state, entry.id),
+        }
+        let drained = state.queue.is_drained();
+        state.health.drained(drained);
+        drop(state);
+        self.lane.progress.notify_waiters();
     }
 
     /// There was no request: what it should have carried is gone.
@@ -125,42 +152,50 @@ impl<R: Record> Sender<R> {
         }
     }
 
-    fn observed(&self, entry: &Entry, begun: Instant, answer: &Answer) {
-        let Some(observer) = self.lane.observer.get() else { return };
+    fn observed(&self, records: u64, begun: Instant, answer: &Answer) {
+        let observer = self.lane.observer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(observer) = observer else { return };
         let failure = match answer {
             Answer::Taken { rejected: 0, .. } => None,
             Answer::Taken { .. } => Some(FailureReason::Partial),
+            Answer::TooLarge { .. } => Some(FailureReason::TooLarge),
             Answer::Again { reason, .. } | Answer::Refused { reason, .. } => Some(*reason),
         };
-        observer(RequestEnded { signal: R::SIGNAL, records: entry.records, took: begun.elapsed(), failure });
+        observer(RequestEnded { signal: R::SIGNAL, records, took: begun.elapsed(), failure });
     }
 
-    fn settle(&mut self, batch: &Entry, answer: Answer) {
+    /// Counts what one request came to; `records` are those of it that are settled with it.
+    fn settle(&mut self, records: u64, answer: Answer) {
         let (lane, mut state) = (&self.lane, self.lane.lock());
         match answer {
             Answer::Taken { rejected, message } => {
-                let rejected = rejected.min(batch.records);
-                lane.counts.delivered(batch.records - rejected);
+                let rejected = rejected.min(records);
+                lane.counts.delivered(records - rejected);
                 if rejected > 0 {
                     lane.counts.failure(FailureReason::Partial);
                     lane.counts.dropped(DropReason::PartialSuccess, rejected);
                 }
-                lane.done(&mut state, batch.id);
-                let drained = state.queue.is_drained();
-                state.health.taken(rejected, &message, drained);
+                state.health.taken(rejected, &message);
+                self.backoff.succeeded();
+            }
+            Answer::TooLarge { message } => {
+                lane.counts.failure(FailureReason::TooLarge);
+                if records > 0 {
+                    lane.counts.dropped(DropReason::TooLarge, records);
+                }
+                state.health.halved(&message, records);
+                // the backend is there and answers
                 self.backoff.succeeded();
             }
             Answer::Again { reason, after, message } => {
                 lane.counts.failure(reason);
-                state.queue.give_back(batch.id);
                 state.health.again(reason, &message);
                 self.backoff.failed(Instant::now(), after);
             }
             Answer::Refused { reason, message } => {
                 lane.counts.failure(reason);
-                lane.counts.dropped(DropReason::Rejected, batch.records);
-                lane.done(&mut state, batch.id);
-                state.health.refused(reason, &message, batch.records);
+                lane.counts.dropped(DropReason::Rejected, records);
+                state.health.refused(reason, &message, records);
                 // the backend is there and answers: the next batch may fare better
                 self.backoff.succeeded();
             }
@@ -169,14 +204,10 @@ impl<R: Record> Sender<R> {
     }
 }
 
-fn no_answer(timeout: Duration) -> Answer {
-    let message = format!("no answer within {timeout:?}");
-    Answer::Again { reason: FailureReason::Timeout, after: None, message }
-}
-
 /// The library gave up on the answer: a panic in it, such as on a status detail that is not base64.
-fn unreadable() -> Answer {
-    Answer::Refused { reason: FailureReason::BadAnswer, message: "the answer cannot be read".to_owned() }
+fn unreadable(records: u64) -> Attempt {
+    let answer = Answer::Refused { reason: FailureReason::BadAnswer, message: "the answer cannot be read".to_owned() };
+    Attempt { answers: vec![(answer, records)], ..Attempt::default() }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -1,9 +1,11 @@
 //! What becomes of a batch after each kind of answer.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tonic::Code;
 
+use super::super::{Left, Report};
 use super::*;
 
 fn http(status: u16) -> Answer {
@@ -57,7 +59,6 @@ async fn http_statuses_that_may_be_retried_are_and_the_others_drop_the_batch() {
         (403, false, Unauthorized),
         (404, false, Rejected),
         (408, false, Rejected),
-        (413, false, Rejected),
         (429, true, Throttled),
         (500, false, Rejected),
         (501, false, Rejected),
@@ -238,7 +239,79 @@ async fn while_the_backend_fails_it_is_asked_by_one_request_at_a_time_and_less_a
         // 4 at once, then one after each of 6 waits of at least 20, 40, 80, 160, 160 and 160 ms
         assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
         receiver.answer(Answer::Ok);
-        assert_eq!(exporter.flush(MINUTE).await, super::super::Left::default());
+        assert_eq!(exporter.flush(MINUTE).await, Left::default());
         assert_eq!(ids(&receiver), (1..=1_000).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_too_large_for_the_backend_arrives_in_parts_each_record_once() {
+    for protocol in BOTH {
+        let receiver = Receiver::start();
+        receiver.answer(Answer::AtMost(20_000));
+        let exporter = exporter(protocol, &receiver);
+        exporter.offer(spans(1_500));
+        exporter.offer(logs(700));
+        assert_eq!(exporter.flush(MINUTE).await, Left::default(), "{protocol:?}");
+        assert_eq!(ids(&receiver), (1..=1_500).collect::<Vec<_>>());
+        let bodies: BTreeSet<_> = receiver.logs().iter().map(|(_, log)| format!("{:?}", log.body)).collect();
+        assert_eq!((receiver.logs().len(), bodies.len()), (700, 700));
+        assert!(receiver.seen().iter().filter(|seen| seen.taken).all(|seen| seen.bytes() <= 20_000));
+        let Report { traces, logs } = exporter.report();
+        assert_eq!((traces.delivered, logs.delivered), (1_500, 700));
+        assert!(failures(&traces, FailureReason::TooLarge) >= 1);
+        nothing_is_unaccounted(&traces, 1_500);
+        nothing_is_unaccounted(&logs, 700);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_for_the_backend_is_dropped_alone_and_counted() {
+    for protocol in BOTH {
+        let receiver = Receiver::start();
+        receiver.answer(Answer::AtMost(20_000));
+        let exporter = exporter(protocol, &receiver);
+        let mut telemetry = spans(101);
+        telemetry.spans[50].attributes.push(("gobuild.test.output", Value::Str("x".repeat(30_000).into())));
+        exporter.offer(telemetry);
+        assert_eq!(exporter.flush(MINUTE).await, Left::default());
+        let expected: Vec<_> = (1..=101).filter(|id| *id != 51).collect();
+        assert_eq!(ids(&receiver), expected, "{protocol:?}");
+        let report = exporter.report().traces;
+        assert_eq!((report.delivered, dropped(&report, DropReason::TooLarge)), (100, 1));
+        nothing_is_unaccounted(&report, 101);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_were_taken_before_the_backend_went_away_are_not_sent_again() {
+    for (protocol, away) in
+        [(Protocol::Grpc, Answer::Grpc(Code::Unavailable, None)), (Protocol::HttpProtobuf, http(503))]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let receiver = Receiver::start();
+        // the whole is too large, the first half is taken, then it is away for a while
+        receiver.answer_next([Answer::AtMost(1), Answer::Ok, away.clone(), away]);
+        let mut settings = settings(&explicit(protocol, &receiver.url()));
+        settings.spool = Some(crate::export::settings::Spool { dir: dir.path().to_owned(), most_bytes: 1 << 30 });
+        let exporter = Exporter::start(&settings).unwrap();
+        exporter.offer(spans(1_000));
+        assert_eq!(exporter.flush(MINUTE).await, Left::default());
+        assert_eq!(ids(&receiver), (1..=1_000).collect::<Vec<_>>(), "{protocol:?}");
+        nothing_is_unaccounted(&exporter.report().traces, 1_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_for_size_are_told_by_the_words_of_the_receivers_there_are() {
+    let words = [
+        "grpc: received message larger than max (5242880 vs. 4194304)",
+        "grpc: received message after decompression larger than max 4194304",
+        "Received message larger than max (5242880 vs. 4194304)",
+        "gRPC message exceeds maximum size 4194304: 5242880",
+        "Error, decoded message length too large: found 5242880 bytes, the limit is: 4194304 bytes",
+        "http: request body too large",
+    ];
+    assert!(words.into_iter().all(super::super::transport::is_about_size));
+    assert!(!super::super::transport::is_about_size("no quota is left"));
 }

@@ -37,7 +37,8 @@ async fn each_request_of_the_exporter_can_be_told_as_an_own_span() {
     let (receiver, own_receiver) = (Receiver::start(), Receiver::start());
     let exporter = exporter(Protocol::HttpProtobuf, &receiver);
     let own_settings = settings(&explicit(Protocol::Grpc, &own_receiver.url()));
-    let own = SelfTelemetry::watching(&exporter, &own_settings).unwrap().unwrap();
+    let own = Arc::new(SelfTelemetry::start(&own_settings).unwrap().unwrap());
+    exporter.observe(Some(&own.observer()));
     receiver.answer_next([Answer::Http(503, Vec::new())]);
     exporter.offer(spans(3));
     exporter.flush(MINUTE).await;

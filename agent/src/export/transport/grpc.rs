@@ -1,6 +1,6 @@
 //! OTLP/gRPC: tonic, with the request as the bytes that are already encoded.
 //!
-//! tonic knows no proxy variables: a gRPC connection is always direct.
+//! The proxy variables are those of HTTP (`proxy`): a connection through a proxy is a tunnel, with TLS or without.
 //!
 //! Invariant: which status is retried is decided by `meaning`, as the OTLP specification has it.
 
@@ -15,8 +15,11 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Extensions, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::proxy::Via;
 use super::secrets::Tls;
-use super::{Answer, StartError, USER_AGENT, failed_in_tls, setup_error, shortened, taken, with_causes};
+use super::{
+    Answer, StartError, USER_AGENT, failed_in_tls, is_about_size, proxy, setup_error, shortened, taken, with_causes,
+};
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
 
@@ -24,6 +27,7 @@ use crate::export::settings::{Compression, SignalSettings};
 #[derive(Clone)]
 pub(in crate::export) struct Grpc {
     endpoint: Endpoint,
+    via: Via,
     channel: Channel,
     path: PathAndQuery,
     signal: Signal,
@@ -50,8 +54,9 @@ impl Grpc {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
         });
-        let channel = endpoint.connect_lazy();
-        Ok(Self { endpoint, channel, path, signal, headers, compression: settings.compression })
+        let via = proxy::of(settings)?;
+        let channel = via.connect(&endpoint);
+        Ok(Self { endpoint, via, channel, path, signal, headers, compression: settings.compression })
     }
 
     /// The connection and the headers of requests, for the SDK.
@@ -60,7 +65,7 @@ impl Grpc {
     }
 
     pub(super) fn reconnect(&mut self) {
-        self.channel = self.endpoint.connect_lazy();
+        self.channel = self.via.connect(&self.endpoint);
     }
 
     pub(super) async fn send(self, payload: Bytes) -> Answer {
@@ -71,12 +76,12 @@ impl Grpc {
         };
         client = client.accept_compressed(CompressionEncoding::Gzip);
         if let Err(error) = client.ready().await {
-            return lost(&error);
+            return lost(&error, &self.via);
         }
         let request = Request::from_parts(MetadataMap::from_headers(self.headers), Extensions::default(), payload);
         match client.unary(request, self.path, Raw).await {
             Ok(response) => taken(self.signal, &response.into_inner()),
-            Err(status) => meaning(&status),
+            Err(status) => meaning(&status, &self.via),
         }
     }
 }
@@ -94,10 +99,10 @@ fn client_tls(tls: Tls) -> ClientTlsConfig {
 }
 
 /// What a status means for the batch.
-fn meaning(status: &Status) -> Answer {
+fn meaning(status: &Status, via: &Via) -> Answer {
     if let Some(error) = std::error::Error::source(status) {
         // made on this side: no status came from the backend
-        return lost(error);
+        return lost(error, via);
     }
     let retry_info = status.get_details_retry_info();
     let may_retry = retry_info.is_some();
@@ -106,6 +111,10 @@ fn meaning(status: &Status) -> Answer {
     let again = |reason| Answer::Again { reason, after, message: message.clone() };
     let refused = |reason| Answer::Refused { reason, message: message.clone() };
     match status.code() {
+        // some say OUT_OF_RANGE, which would be sent again and again
+        Code::ResourceExhausted | Code::OutOfRange if !may_retry && is_about_size(status.message()) => {
+            Answer::TooLarge { message }
+        }
         Code::ResourceExhausted if may_retry => again(FailureReason::Throttled),
         Code::DeadlineExceeded => again(FailureReason::Timeout),
         Code::Cancelled | Code::Aborted | Code::OutOfRange | Code::Unavailable | Code::DataLoss => {
@@ -125,9 +134,9 @@ fn meaning(status: &Status) -> Answer {
 }
 
 /// The connection failed before an answer came.
-fn lost(error: &(dyn std::error::Error + 'static)) -> Answer {
+fn lost(error: &(dyn std::error::Error + 'static), via: &Via) -> Answer {
     let reason = if failed_in_tls(error) { FailureReason::Tls } else { FailureReason::Unreachable };
-    Answer::Again { reason, after: None::<Duration>, message: with_causes(error) }
+    Answer::Again { reason, after: None::<Duration>, message: shortened(&format!("{via}{}", with_causes(error))) }
 }
 
 /// Bytes as they are: the request is encoded already, and the answer is decoded by `partial_success`.

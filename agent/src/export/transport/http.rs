@@ -15,7 +15,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Response, StatusCode, Url};
 
 use super::secrets::Tls;
-use super::{Answer, StartError, USER_AGENT, failed_in_tls, setup_error, shortened, taken, with_causes};
+use super::{Answer, StartError, USER_AGENT, failed_in_tls, is_about_size, setup_error, shortened, taken, with_causes};
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
 
@@ -104,6 +104,8 @@ async fn meaning(signal: Signal, response: Response) -> Answer {
     }
     let message = format!("HTTP {status} {}", said(&body));
     match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { message: shortened(&message) },
+        StatusCode::BAD_REQUEST if is_about_size(&message) => Answer::TooLarge { message: shortened(&message) },
         StatusCode::TOO_MANY_REQUESTS => again(FailureReason::Throttled, after, &message),
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => again(FailureReason::Unavailable, after, &message),
         StatusCode::GATEWAY_TIMEOUT => again(FailureReason::Timeout, after, &message),
