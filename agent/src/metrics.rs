@@ -187,6 +187,8 @@ impl Metrics {
         if let Some((_, logs)) = readings.iter().find(|(name, _)| *name == logs::COLLECTOR.name) {
             self.families.set(Id::LogFiles, &[], logs.files);
             self.families.set(Id::LogLag, &[], logs.lag_bytes);
+            self.families.set(Id::LogWorstLagBytes, &[], logs.worst_lag_bytes);
+            self.families.set(Id::LogWorstLagSeconds, &[], logs.worst_lag.as_secs());
             self.families.advance(Id::LogTruncations, &[], logs.truncations);
             self.families.advance(Id::LogLostBytes, &[], logs.lost_bytes);
             self.families.advance(Id::LogCompressed, &[], logs.compressed);

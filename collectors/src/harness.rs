@@ -151,6 +151,9 @@ pub struct Health {
     pass_nanos: AtomicU64,
     files: AtomicU64,
     lag_bytes: AtomicU64,
+    worst_lag_bytes: AtomicU64,
+    /// In nanoseconds since the epoch; 0: nothing waits.
+    behind_since: AtomicU64,
     queue_overflows: AtomicU64,
     truncations: AtomicU64,
     lost_bytes: AtomicU64,
@@ -170,6 +173,10 @@ pub struct HealthReading {
     pub files: u64,
     /// Bytes that are in followed files and not read yet, as far as is known.
     pub lag_bytes: u64,
+    /// The same in the file that has most of them.
+    pub worst_lag_bytes: u64,
+    /// How long ago a file had bytes that are still unread, in the file where that is longest.
+    pub worst_lag: Duration,
     /// How often a queue of hints (the kernel's, or the one behind it) overflowed; each was answered by a rescan.
     pub queue_overflows: u64,
     /// How often a file became shorter than what had been read, and was read again from its start.
@@ -191,6 +198,11 @@ impl Health {
             pass: Duration::from_nanos(self.pass_nanos.load(Relaxed)),
             files: self.files.load(Relaxed),
             lag_bytes: self.lag_bytes.load(Relaxed),
+            worst_lag_bytes: self.worst_lag_bytes.load(Relaxed),
+            worst_lag: match self.behind_since.load(Relaxed) {
+                0 => Duration::ZERO,
+                since => Duration::from_nanos(nanos_now().saturating_sub(since)),
+            },
             queue_overflows: self.queue_overflows.load(Relaxed),
             truncations: self.truncations.load(Relaxed),
             lost_bytes: self.lost_bytes.load(Relaxed),
@@ -209,15 +221,19 @@ impl Health {
     }
 
     pub(crate) fn set_pass(&self, took: Duration) {
-        self.pass_nanos.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.pass_nanos.store(nanos(took), Relaxed);
     }
 
     pub(crate) fn set_files(&self, files: usize) {
         self.files.store(files as u64, Relaxed);
     }
 
-    pub(crate) fn set_lag_bytes(&self, bytes: u64) {
+    /// Bytes that are unread, in all files and in the worst one, and for how long some have been in one.
+    pub(crate) fn set_lag(&self, bytes: u64, worst_bytes: u64, behind_for: Option<Duration>) {
         self.lag_bytes.store(bytes, Relaxed);
+        self.worst_lag_bytes.store(worst_bytes, Relaxed);
+        let since = behind_for.map_or(0, |it| nanos_now().saturating_sub(nanos(it)));
+        self.behind_since.store(since, Relaxed);
     }
 
     pub(crate) fn overflowed(&self, times: u64) {
@@ -235,6 +251,14 @@ impl Health {
     pub(crate) fn compressed(&self) {
         self.compressed.fetch_add(1, Relaxed);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn nanos_now() -> u64 {
+    u64::try_from(os::now().as_nanos()).unwrap_or_default()
 }
 
 /// What can be told to stop from another thread.

@@ -31,9 +31,12 @@ mod files;
 mod follow;
 mod glob;
 mod hints;
+mod lag;
 mod passes;
 mod read;
 mod seen;
+mod silence;
+mod succession;
 mod walk;
 mod watch;
 

@@ -79,6 +79,8 @@ pub(super) enum Id {
     LogLinesUnrecognised,
     LogFiles,
     LogLag,
+    LogWorstLagBytes,
+    LogWorstLagSeconds,
     LogTruncations,
     LogLostBytes,
     LogCompressed,
@@ -308,7 +310,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 71] = [
+pub(super) static CATALOGUE: [Row; 73] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -717,6 +719,22 @@ pub(super) static CATALOGUE: [Row; 71] = [
         Unit::Bytes,
         &[],
         "Bytes that are in the followed logs and have not been read.",
+    ),
+    row(
+        Id::LogWorstLagBytes,
+        "gobeacon_log_worst_lag_bytes",
+        Kind::Gauge,
+        Unit::Bytes,
+        &[],
+        "Bytes that have not been read of the log that has most of them.",
+    ),
+    row(
+        Id::LogWorstLagSeconds,
+        "gobeacon_log_worst_lag_seconds",
+        Kind::Gauge,
+        Unit::Seconds,
+        &[],
+        "How long bytes have been in a log without being read, in the log where that is longest.",
     ),
     counter(
         Id::LogTruncations,

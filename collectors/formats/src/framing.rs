@@ -29,6 +29,7 @@ use crate::line::{Line, Tag};
 use crate::lines::RawLine;
 use marks::{Mark, Marks};
 use piece::Piece;
+pub use records::Parts;
 use records::{ReadRecord, Records};
 use stamps::{Stamp, Stream};
 
@@ -108,6 +109,20 @@ impl Framer {
         }
         self.out.idle(sink);
         self.err.idle(sink);
+    }
+
+    /// Parts that wait for others; see [`Parts`].
+    pub(crate) fn hand_over(&mut self) -> Option<Parts> {
+        self.records.hand_over()
+    }
+
+    pub(crate) fn take_over(&mut self, parts: Parts) {
+        self.records.take_over(parts);
+    }
+
+    /// Whether the log may be one of a container runtime.
+    pub(crate) fn may_have_records(&self) -> bool {
+        self.records.may_be_on()
     }
 
     /// Offset of the oldest line that is held.

@@ -7,7 +7,7 @@
 //! cut into chunks anywhere and give the same events.
 
 use crate::dialects::Dialects;
-use crate::framing::{Framer, Sink};
+use crate::framing::{Framer, Parts, Sink};
 use crate::line::{Line, Tag};
 use crate::lines::Lines;
 use crate::{Event, EventKind};
@@ -104,6 +104,23 @@ impl Parser {
         self.framer.finish(&mut reader);
         self.streams.out.finish(out);
         self.streams.err.finish(out);
+    }
+
+    /// Takes the parts of lines that a container runtime has not ended: the log was rotated between two of them, and
+    /// the rest is in the log that took its place.
+    pub fn hand_over(&mut self) -> Option<Parts> {
+        self.framer.hand_over()
+    }
+
+    /// Begins with the parts that the log before had at its end. To be called before the first byte is read. What is
+    /// joined of them has the offset 0 here.
+    pub fn take_over(&mut self, parts: Parts) {
+        self.framer.take_over(parts);
+    }
+
+    /// Whether [`hand_over`](Self::hand_over) may ever give anything for this log, as far as that is known.
+    pub fn may_hand_over(&self) -> bool {
+        self.framer.may_have_records()
     }
 
     /// Counts since the parser was made.

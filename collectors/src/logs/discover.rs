@@ -105,6 +105,14 @@ impl Follower<'_> {
 
     /// Something may have happened at this path.
     fn look(&mut self, path: &Path) {
+        self.look_at(path);
+        // what a link leads to: perhaps it leads to another file now
+        if let Some(link) = self.targets.get(path).cloned() {
+            self.look_at(&link);
+        }
+    }
+
+    fn look_at(&mut self, path: &Path) {
         let known = self.files.at(path).is_some() || self.watches.contains(path);
         if !known && !self.is_wanted(path) && !self.patterns.leads_to_base(path) {
             return;
@@ -123,7 +131,8 @@ impl Follower<'_> {
     /// What had one name has another one now: the only way to learn where a file went that no glob finds any more,
     /// perhaps before it was ever opened.
     fn renamed(&mut self, from: &Path, to: &Path) {
-        let was_ours = self.files.at(from).is_some() || self.is_wanted_file(from) || self.leave_trail(from);
+        let is_ours = self.files.at(from).is_some() || self.targets.contains_key(from);
+        let was_ours = is_ours || self.is_wanted_file(from) || self.leave_trail(from);
         if self.watches.contains(from) {
             self.watches.forget(from);
             self.passes.soon();
@@ -133,7 +142,12 @@ impl Follower<'_> {
             return self.look(to);
         }
         match os::stat(to) {
-            Ok(stat) if stat.kind == Kind::File => self.file_elsewhere(to, &stat),
+            Ok(stat) if stat.kind == Kind::File => {
+                self.file_elsewhere(to, &stat);
+                if self.is_wanted_file(from) {
+                    self.came_from(stat.key, from);
+                }
+            }
             Ok(_) => {}
             // renamed again: that hint is on its way
             Err(_) => self.trail(to.to_owned()),
@@ -205,7 +219,8 @@ impl Follower<'_> {
         let key = stat.key;
         if self.files.get(key).is_none() {
             let backlog = (stat.modified < self.started).then_some(stat.modified);
-            let file = File::new(path, stat, self.position_of(stat), backlog);
+            let mut file = File::new(path, stat, self.position_of(stat), backlog);
+            file.elder = self.elder_at(path).filter(|_| by_glob);
             self.files.insert(key, file);
             if !by_glob {
                 self.orphan(key);
@@ -247,7 +262,9 @@ impl Follower<'_> {
             }
         };
         let known_as = dir.join(name);
-        if self.files.at(&known_as).is_none() {
+        self.targets.insert(known_as.clone(), path.to_owned());
+        if self.files.at(&known_as) != Some(key) {
+            self.lose_name(&known_as);
             self.files.add_name(key, &known_as, false, self.passes.number);
         }
         self.files.with(key, |file| file.target_dir = Some(dir));
@@ -255,8 +272,9 @@ impl Follower<'_> {
 
     fn lose_name(&mut self, path: &Path) {
         let Some((key, by_glob)) = self.files.drop_name(path) else { return };
-        if !by_glob {
-            self.trail(path.to_owned());
+        match by_glob {
+            true => self.leave_name(key, path),
+            false => self.trail(path.to_owned()),
         }
         if self.files.get(key).is_some_and(|it| !it.names.iter().any(|name| name.by_glob)) {
             self.orphan(key);
@@ -291,6 +309,9 @@ impl Follower<'_> {
                 self.follow_link(key, &link);
             }
         }
+        let files = &self.files;
+        self.targets
+            .retain(|_, link| files.at(link).is_some() || fs::symlink_metadata(link).is_ok_and(|it| it.is_symlink()));
         self.watches.end_of_pass(pass);
         self.health.set_pass(self.passes.took);
         self.passes.ended(self.settings.rescan_interval, self.watches.are_missing());

@@ -47,6 +47,7 @@ impl Follower<'_> {
     /// Nothing more will come from this file.
     pub(crate) fn end(&mut self, key: Key) {
         let Some(mut file) = self.files.remove(key) else { return };
+        self.leave_nothing(key, &file);
         if !self.dismissed.remove(&key) {
             self.health.lost(file.lag());
         }
@@ -90,7 +91,7 @@ impl Follower<'_> {
                 std::thread::park_timeout(FULL_WAIT);
             }
         }
-        self.health.set_lag_bytes(self.files.lag());
+        self.say_lag();
         tracing::info!(files = self.files.len(), "all logs were read to their ends");
     }
 
@@ -100,8 +101,8 @@ impl Follower<'_> {
     }
 
     fn give_up(&mut self) {
-        self.health.set_lag_bytes(self.files.lag());
-        let unread_bytes = self.files.lag();
+        self.say_lag();
+        let unread_bytes = self.files.lag().total();
         tracing::warn!(
             unread_bytes,
             unsent_batches = self.outbox.len(),

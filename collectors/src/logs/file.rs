@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use gobeacon_formats::{Event, LineCounts, Parser, Timestamp};
+use gobeacon_formats::{Event, LineCounts, Parser, Parts, Timestamp};
 
+use super::lag::Mark;
 use super::seen::Seen;
 use crate::os::{self, Key, Stat};
 use crate::{Batch, Source};
@@ -73,6 +74,12 @@ pub(crate) struct File {
     pub(crate) used: bool,
     /// No glob finds it any more, since then.
     pub(crate) orphaned: Option<Instant>,
+    /// The last name that it lost.
+    pub(crate) left: Option<PathBuf>,
+    /// The file that had its name before, until this one is read.
+    pub(crate) elder: Option<Key>,
+    /// That it is behind its writer.
+    pub(crate) behind: Option<Mark>,
     /// At shutdown it is read up to here.
     pub(super) drain_to: Option<u64>,
 }
@@ -112,6 +119,9 @@ impl File {
             rest_queued: false,
             used: true,
             orphaned: None,
+            left: None,
+            elder: None,
+            behind: None,
             drain_to: None,
         }
     }
@@ -152,9 +162,29 @@ impl File {
         self.offset > 0 && crate::now().seconds_since(self.modified) < SAME_TIME_SECONDS
     }
 
+    /// Up to where it was read.
+    pub(crate) fn read_to(&self) -> u64 {
+        self.looked_to
+    }
+
     /// Bytes that are there and not read.
     pub(crate) fn lag(&self) -> u64 {
         self.size.saturating_sub(self.looked_to)
+    }
+
+    /// Whether lines of it may go on in the file that takes its place.
+    pub(crate) fn may_hand_over(&self) -> bool {
+        self.parser.as_ref().is_none_or(|it| it.may_hand_over())
+    }
+
+    /// Parts of lines that go on in the file that took its place.
+    pub(crate) fn hand_over(&mut self) -> Option<Parts> {
+        self.parser.as_mut()?.hand_over()
+    }
+
+    /// Begins with parts of the file before.
+    pub(crate) fn take_over(&mut self, parts: Parts) {
+        self.parser.get_or_insert_default().take_over(parts);
     }
 
     /// Whether its parser waits for something.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{File, Name, Position};
+use super::lag::Lag;
 use crate::os::Key;
 
 /// Files that were renamed to where no glob finds them and are followed no longer: if one comes back it is not read
@@ -25,7 +26,7 @@ pub(crate) struct Files {
     by_path: HashMap<Arc<Path>, Key>,
     /// Files with a handle, roughly by when they were used last.
     open: VecDeque<Key>,
-    lag: u64,
+    lag: Lag,
     parked: HashMap<Key, Position>,
     parked_order: VecDeque<Key>,
 }
@@ -35,8 +36,8 @@ impl Files {
         self.by_key.len()
     }
 
-    pub(crate) fn lag(&self) -> u64 {
-        self.lag
+    pub(crate) fn lag(&self) -> &Lag {
+        &self.lag
     }
 
     pub(crate) fn open_handles(&self) -> usize {
@@ -54,21 +55,20 @@ impl Files {
     /// Does something to a file, if it is known, and keeps the lag right.
     pub(crate) fn with<T>(&mut self, key: Key, act: impl FnOnce(&mut File) -> T) -> Option<T> {
         let file = self.by_key.get_mut(&key)?;
-        let before = file.lag();
         let result = act(file);
-        self.lag = self.lag.saturating_sub(before).saturating_add(file.lag());
+        file.behind = self.lag.is(key, file.behind, file.read_to(), file.lag());
         Some(result)
     }
 
-    pub(crate) fn insert(&mut self, key: Key, file: File) {
-        self.lag = self.lag.saturating_add(file.lag());
+    pub(crate) fn insert(&mut self, key: Key, mut file: File) {
+        file.behind = self.lag.is(key, None, file.read_to(), file.lag());
         self.by_key.insert(key, file);
     }
 
     /// Takes a file out with all its names.
     pub(crate) fn remove(&mut self, key: Key) -> Option<File> {
         let file = self.by_key.remove(&key)?;
-        self.lag = self.lag.saturating_sub(file.lag());
+        self.lag.is(key, file.behind, file.read_to(), 0);
         for name in &file.names {
             if self.by_path.get(&name.path) == Some(&key) {
                 self.by_path.remove(&name.path);

@@ -7,7 +7,7 @@
 //! full nothing is read, yet hints are followed and new files opened; it ends when it is told to, by the time it is
 //! told, or when nobody receives any more.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::glob::Patterns;
 use super::hints::Inbox;
 use super::passes::Passes;
 use super::read::Turn;
+use super::succession::Succession;
 use super::walk::Walk;
 use super::watch::Watches;
 use crate::Batch;
@@ -62,6 +63,10 @@ pub(crate) struct Follower<'a> {
     pub(crate) dismissed: HashSet<Key>,
     /// Names of files of ours that no glob finds.
     pub(crate) trails: VecDeque<PathBuf>,
+    /// Where symbolic links of ours lead, and the links.
+    pub(crate) targets: HashMap<PathBuf, PathBuf>,
+    /// Names that files of ours had until lately.
+    pub(crate) heritage: HashMap<PathBuf, Key>,
     inbox: Arc<Inbox>,
     pub(crate) batches: mpsc::Sender<Batch>,
     /// What did not fit into the channel: at most what one turn makes.
@@ -71,9 +76,9 @@ pub(crate) struct Follower<'a> {
     /// Files that have more than one turn can take.
     pub(crate) busy: VecDeque<Key>,
     /// When silence has lasted long enough.
-    flushes: BTreeSet<(Instant, Key)>,
+    pub(super) flushes: BTreeSet<(Instant, Key)>,
     /// When silence has lasted so long that a command is over.
-    rests: BTreeSet<(Instant, Key)>,
+    pub(super) rests: BTreeSet<(Instant, Key)>,
     pub(crate) orphans_due: Instant,
     most_open: usize,
     buffer: Vec<u8>,
@@ -105,6 +110,8 @@ impl<'a> Follower<'a> {
             orphans: Vec::new(),
             dismissed: HashSet::new(),
             trails: VecDeque::new(),
+            targets: HashMap::new(),
+            heritage: HashMap::new(),
             inbox,
             batches,
             outbox: VecDeque::new(),
@@ -160,8 +167,13 @@ impl<'a> Follower<'a> {
         if self.outbox.is_empty() {
             self.rest_silent(now);
         }
-        self.health.set_lag_bytes(self.files.lag());
+        self.say_lag();
         self.health.set_files(self.files.len());
+    }
+
+    pub(crate) fn say_lag(&self) {
+        let lag = self.files.lag();
+        self.health.set_lag(lag.total(), lag.worst_bytes(), lag.worst_since().map(|it| it.elapsed()));
     }
 
     /// How long there is nothing to do; `None` when there is something.
@@ -203,6 +215,10 @@ impl<'a> Follower<'a> {
         if !self.open(key) {
             return;
         }
+        let succession = self.succession(key);
+        if succession == Succession::Waits {
+            return;
+        }
         let (buffer, draining) = (&mut self.buffer, self.is_draining);
         let turn = match self.files.with(key, |file| file.read(buffer, draining)) {
             None => return,
@@ -222,6 +238,7 @@ impl<'a> Follower<'a> {
             self.compressed(key);
         }
         self.outbox.extend(batches);
+        self.succeeded(succession);
         if more {
             self.enqueue(key, false);
         }
@@ -295,66 +312,6 @@ impl<'a> Follower<'a> {
             }
         }
         true
-    }
-
-    fn flush_later(&mut self, key: Key) {
-        let (flush_after, rest_after) = (self.settings.flush_after, self.settings.rest_after);
-        let (flushes, rests) = (&mut self.flushes, &mut self.rests);
-        self.files.with(key, |file| {
-            if !file.is_holding() {
-                return;
-            }
-            if !std::mem::replace(&mut file.flush_queued, true) {
-                flushes.insert((file.last_data + flush_after, key));
-            }
-            if !std::mem::replace(&mut file.rest_queued, true) {
-                rests.insert((file.last_data + rest_after, key));
-            }
-        });
-    }
-
-    /// Gives out what waited only for more lines, where none came for long enough.
-    fn flush_silent(&mut self, now: Instant) {
-        while self.outbox.is_empty()
-            && let Some((at, key)) = self.flushes.first().copied()
-            && at <= now
-        {
-            self.flushes.remove(&(at, key));
-            let Some(file) = self.files.get(key) else { continue };
-            let silent_from = file.last_data + self.settings.flush_after;
-            if silent_from > now || file.queued {
-                self.flushes.insert((silent_from.max(now + FULL_WAIT), key));
-                continue;
-            }
-            let flushed = self.files.with(key, |file| {
-                file.flush_queued = false;
-                file.idle()
-            });
-            self.outbox.extend(flushed.flatten());
-            self.send();
-        }
-    }
-
-    /// Gives out tests and packages that are still open where the silence says that their command is over.
-    fn rest_silent(&mut self, now: Instant) {
-        while self.outbox.is_empty()
-            && let Some((at, key)) = self.rests.first().copied()
-            && at <= now
-        {
-            self.rests.remove(&(at, key));
-            let Some(file) = self.files.get(key) else { continue };
-            let silent_from = file.last_data + self.settings.rest_after;
-            if silent_from > now || file.queued {
-                self.rests.insert((silent_from.max(now + FULL_WAIT), key));
-                continue;
-            }
-            let rested = self.files.with(key, |file| {
-                file.rest_queued = false;
-                file.rest()
-            });
-            self.outbox.extend(rested.flatten());
-            self.send();
-        }
     }
 
     pub(crate) fn set_state(&mut self, state: State) {

@@ -224,3 +224,30 @@ fn a_glob_that_cannot_be_understood_stops_nothing_but_the_start() {
 fn count(it: &Followed, problem: Problem) -> u64 {
     it.health().errors.iter().find(|(it, _)| *it == problem).unwrap().1
 }
+
+#[test]
+fn what_a_link_leads_to_may_be_rotated_again_and_again_behind_the_link() {
+    let pods = tempfile::tempdir().unwrap();
+    let target = pods.path().join("0.log");
+    let mut it = Followed::start_in(tempfile::tempdir().unwrap(), |settings| {
+        // looks would find it too late to be told from hints
+        settings.rescan_interval = Duration::from_secs(3600);
+    });
+    fs::write(&target, line(0)).unwrap();
+    symlink(&target, it.path("pod.log")).unwrap();
+    it.until_numbers([0]);
+    let mut fastest = Duration::MAX;
+    for round in 1..10_u64 {
+        // the kubelet renames and makes a new one, the link in /var/log/containers stays
+        let old = fs::File::options().append(true).open(&target).unwrap();
+        fs::rename(&target, pods.path().join(format!("0.log.{round}"))).unwrap();
+        std::io::Write::write_all(&mut &old, line(round * 10).as_bytes()).unwrap();
+        fs::write(&target, line(round * 10 + 1)).unwrap();
+        let wanted: Vec<_> = (1..=round).flat_map(|it| [it * 10, it * 10 + 1]).chain([0]).collect();
+        fastest = fastest.min(it.until_numbers(wanted));
+    }
+    assert!(fastest < Duration::from_millis(50), "{fastest:?}");
+    fs::remove_file(&target).unwrap();
+    fs::write(&target, line(1000)).unwrap();
+    it.until("the one behind a deleted one", |it| it.numbers().contains(&1000));
+}

@@ -9,6 +9,7 @@ mod discovering;
 mod following;
 mod limits;
 mod model;
+mod records;
 mod rewriting;
 mod rotating;
 mod stopping;

@@ -99,6 +99,13 @@ impl Join {
         self.text.extend_from_slice(part.line.text.get(..room).unwrap_or(part.line.text));
     }
 
+    /// The parts so far, to be continued in another log, in front of whose first byte they stand.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let head = self.head.take().map(|head| Head { offset: 0, ..head });
+        let full = std::mem::take(&mut self.full);
+        Self { text: std::mem::take(&mut self.text), head, full, truncated: 0 }
+    }
+
     /// Gives out the line, if there is one, and is empty again.
     pub(crate) fn take(&mut self, each: impl FnOnce(Piece<'_>)) {
         if let Some(head) = self.head.take() {

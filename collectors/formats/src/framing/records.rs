@@ -57,7 +57,36 @@ enum State {
     Bare,
 }
 
+/// Parts of lines that a container runtime has not ended, on their way to the log that takes the place of theirs.
+#[derive(Debug)]
+pub struct Parts {
+    read: ReadRecord,
+    joins: [Join; 2],
+}
+
 impl Records {
+    /// Takes what waits for more parts.
+    pub(crate) fn hand_over(&mut self) -> Option<Parts> {
+        let State::On(read, _) = &self.state else { return None };
+        let is_open = self.joins.iter().any(Join::is_open);
+        is_open.then(|| Parts { read: *read, joins: self.joins.each_mut().map(Join::hand_over) })
+    }
+
+    /// Begins with parts of the log before.
+    pub(crate) fn take_over(&mut self, parts: Parts) {
+        let Parts { read, joins } = parts;
+        self.state = State::On(read, Trust::new(true));
+        self.joins = joins;
+    }
+
+    /// Whether the log is one of records, as far as that is known.
+    pub(crate) fn may_be_on(&self) -> bool {
+        match &self.state {
+            State::Undecided | State::Proving(..) | State::On(..) => true,
+            State::Bare => false,
+        }
+    }
+
     /// Takes the record off a raw line and hands on the lines that are complete.
     pub(crate) fn line(&mut self, piece: Piece<'_>, next: &mut impl FnMut(Piece<'_>)) {
         match &mut self.state {
