@@ -6,6 +6,7 @@
 //! Invariant: every way out of a command is an [`Exit`] or an [`Error`], and both have one of the documented codes.
 
 mod agent;
+mod bench;
 mod cache;
 mod completions;
 mod config;
@@ -33,6 +34,7 @@ const COMMANDS: &[Row] = &[
     row::<parse::Parse>(),
     row::<replay::Replay>(),
     cache::ROW,
+    row::<bench::Bench>(),
     row::<config::ConfigCommand>(),
     row::<completions::Completions>(),
     row::<man::Man>(),

@@ -7,10 +7,10 @@
 mod diff;
 mod entries;
 mod manifest;
-mod progress;
+pub(super) mod progress;
 mod prune;
 mod stat;
-mod table;
+pub(super) mod table;
 mod verify;
 mod which;
 

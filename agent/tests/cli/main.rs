@@ -4,6 +4,7 @@
 //! replaced before.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod bench;
 mod caches;
 mod configuration;
 mod logs;

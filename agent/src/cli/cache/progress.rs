@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// The line.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     /// `None` where nobody looks.
     last: Option<Instant>,
     is_drawn: bool,
@@ -19,12 +19,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing is drawn yet.
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self { last: io::stderr().is_terminal().then(Instant::now), is_drawn: false }
     }
 
     /// Draws what `text` says, if it is time to.
-    pub(super) fn show<T: Display>(&mut self, text: impl FnOnce() -> T) {
+    pub(in crate::cli) fn show<T: Display>(&mut self, text: impl FnOnce() -> T) {
         let Some(last) = &mut self.last else { return };
         if last.elapsed() < EVERY {
             return;

@@ -6,7 +6,7 @@ use gobeacon_formats::Timestamp;
 use super::style::{self, FAINT, NAME, PLAIN, Page};
 
 /// A number with its thousands parted.
-pub(super) fn thousands(number: u64) -> String {
+pub(in crate::cli) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 }
 
 /// `0 B`, `4.1 kB`, `12.3 MB`, `1.5 GB`: decimal units, as disks are sold.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -42,7 +42,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// `20GB`, `500 MB`, `1.5TB`, `20GiB`, `4096`: bytes as people write them.
-pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(in crate::cli) fn parse_bytes(text: &str) -> Result<u64, String> {
     const UNITS: &[(&str, f64)] = &[
         ("", 1.0),
         ("b", 1.0),
