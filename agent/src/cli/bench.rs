@@ -182,7 +182,10 @@ impl Bench {
         let mut progress = Progress::new();
         let mut quiet = match Quiet::start(&self.program()?, receiver, &dir.join("quiet"), self.files) {
             Ok(quiet) => quiet,
-            Err(error) => return Ok(report.failed(&error.to_string())),
+            Err(error) => {
+                report.failed(&format!("gobeacon: {error}"));
+                return Ok(());
+            }
         };
         if !idle.is_zero() {
             progress.show(|| format!("the idle agent, {} files", thousands(self.files)));

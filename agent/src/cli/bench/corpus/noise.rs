@@ -33,8 +33,8 @@ impl Corpus {
                  checksum crc32c:{b:08x}"
             )),
             _ => self.line(format_args!(
-                "mkdir -p $WORK/b{a:03}/ && cat >/tmp/go-link-{b}/importcfg.link <<< packagefile github.com/example-org/{name}{b}=\
-                 /root/.cache/go-build/{a:02x}/{b:064x}-d"
+                "mkdir -p $WORK/b{a:03}/ && cat >$WORK/go-link-{b}/importcfg.link <<< packagefile github.com/example-org/{name}{b}=\
+                 /var/cache/go-build/{a:02x}/{b:064x}-d"
             )),
         }
     }

@@ -1,7 +1,9 @@
+//! The generator: its bytes, its mix, and its truth, which the parser finds as well.
+
 use super::*;
 
 fn log(seed: u64, size: u64) -> (Vec<u8>, Counts) {
-    let (mut corpus, mut bytes) = (Corpus::new(seed, 2_000), Vec::new());
+    let (mut corpus, mut bytes) = (Corpus::new(seed, 400), Vec::new());
     while corpus.bytes() < size {
         bytes.extend_from_slice(corpus.next());
     }
