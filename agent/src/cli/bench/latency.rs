@@ -19,7 +19,7 @@ use super::receiver::Receiver;
 use super::tool::Tool;
 
 /// How long a probe may take before it counts as lost.
-const LOST: Duration = Duration::from_secs(30);
+const LOST: Duration = Duration::from_secs(60);
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Between two probes.
