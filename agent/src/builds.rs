@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gobeacon_collectors::{Batch, Source, modcache};
+use gobeacon_collectors::{Batch, modcache};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 pub(crate) mod build;
@@ -35,6 +35,7 @@ mod records;
 pub(crate) mod redact;
 mod request;
 pub(crate) mod resource;
+mod resumed;
 mod root;
 mod spans;
 pub(crate) mod summary;
@@ -47,6 +48,8 @@ mod tests;
 use build::{Telemetry, TraceId};
 use files::Files;
 use open::OpenBuild;
+use resumed::Resuming;
+pub(crate) use resumed::Resumption;
 use summary::{BuildSummary, EndedBy};
 
 /// What the state machine is told once.
@@ -135,6 +138,8 @@ pub(crate) struct Builds {
     /// Bare words that may be import paths, and when they were read, of logs without an open build: one alone opens
     /// none. By the id of the log, at most as many as builds may be open.
     words: BTreeMap<[u8; 16], (Event, Timestamp)>,
+    /// Logs that are read again up to where an earlier life stopped.
+    resuming: BTreeMap<[u8; 16], Resuming>,
     /// The latest time heard of; for idleness only.
     clock: Timestamp,
 }
@@ -147,6 +152,7 @@ impl Builds {
             settings,
             open: BTreeMap::new(),
             words: BTreeMap::new(),
+            resuming: BTreeMap::new(),
             clock: Timestamp::from_nanos(i64::MIN),
         }
     }
@@ -171,6 +177,7 @@ impl Builds {
     /// count as a sign of life now.
     pub(crate) fn apply(&mut self, batch: &Batch, out: &mut Vec<Outcome>) {
         self.clock = self.clock.max(batch.observed);
+        self.replayed_no_further(batch.source.id);
         for event in &batch.events {
             self.event(batch, event, out);
         }
@@ -192,11 +199,16 @@ impl Builds {
     pub(crate) fn tick(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
         self.clock = self.clock.max(now);
         let silent = |build: &OpenBuild| deadline(build, &self.settings) <= now;
-        let over: Vec<_> = self.open.iter().filter(|(_, build)| silent(build)).map(|(id, _)| *id).collect();
+        let is_over = |id: &[u8; 16], build: &OpenBuild| silent(build) && !self.resuming.contains_key(id);
+        let over: Vec<_> = self.open.iter().filter(|(id, build)| is_over(id, build)).map(|(id, _)| *id).collect();
         for id in over {
             self.close(id, EndedBy::Idle, out);
         }
-        for build in self.open.values_mut().filter(|build| build.downloads_due().is_some_and(|at| at <= now)) {
+        let is_due = |build: &OpenBuild| build.downloads_due().is_some_and(|at| at <= now);
+        for (id, build) in self.open.iter_mut().filter(|(_, build)| is_due(build)) {
+            if self.resuming.contains_key(id) {
+                continue;
+            }
             build.release(out);
             self.files.told_by_a_log(build.take_left());
         }
@@ -229,6 +241,7 @@ impl Builds {
     /// Closes all builds: the agent stops, or a replay came to its end.
     pub(crate) fn finish(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
         self.clock = self.clock.max(now);
+        self.forget_the_half_rebuilt();
         while let Some((id, _)) = self.open.first_key_value() {
             self.close(*id, EndedBy::Shutdown, out);
         }
@@ -237,17 +250,11 @@ impl Builds {
 
     /// When [`Self::tick`] has something to close at the earliest, as things stand.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let of_builds = self.open.values().flat_map(|build| {
+        let of_builds = self.open.iter().filter(|(id, _)| !self.resuming.contains_key(*id)).flat_map(|(_, build)| {
             let due = build.downloads_due();
             std::iter::once(deadline(build, &self.settings)).chain(due)
         });
         of_builds.chain(self.files.next_deadline()).min()
-    }
-
-    /// Where in its log the open build of `source` began: who reads again from there comes to the same state.
-    pub(crate) fn open_offset(&self, source: &Source) -> Option<u64> {
-        let word = self.words.get(&source.id).map(|(event, _)| event.offset);
-        self.open.get(&source.id).map(OpenBuild::lowest_offset).or(word)
     }
 
     /// How many builds are open.

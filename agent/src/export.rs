@@ -114,6 +114,27 @@ impl Exporter {
         }
     }
 
+    /// All that was offered so far, to be waited for: until it would outlive the process, or, with `synced`, the
+    /// machine; or is delivered, or dropped and counted. Without a spool that may be as long as the backend is away.
+    pub(crate) fn safe(&self, synced: bool) -> impl Future<Output = ()> + Send + use<> {
+        let traces = self.traces.clone().map(|lane| (lane.barrier(), lane));
+        let logs = self.logs.clone().map(|lane| (lane.barrier(), lane));
+        async move {
+            if let Some((before, lane)) = traces {
+                lane.safe(before, synced).await;
+            }
+            if let Some((before, lane)) = logs {
+                lane.safe(before, synced).await;
+            }
+        }
+    }
+
+    /// Whether all that waits is kept on disk.
+    pub(crate) fn is_spooled(&self) -> bool {
+        let traces = self.traces.as_ref().is_none_or(|it| it.is_spooled());
+        traces && self.logs.as_ref().is_none_or(|it| it.is_spooled())
+    }
+
     /// Queues what is to be exported, and waits while the queue has no room: for work that can wait, such as a
     /// replay. Drops nothing, and waits as long as the backend is away.
     pub(crate) async fn push(&self, telemetry: Telemetry) {

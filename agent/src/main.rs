@@ -4,10 +4,6 @@
 
 mod admin;
 mod buildcache;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "offsets to begin again from are for the checkpoints, which come later")
-)]
 mod builds;
 mod cli;
 mod config;
@@ -21,6 +17,7 @@ mod metrics;
 mod os;
 mod run;
 mod self_telemetry;
+mod state;
 mod wiring;
 mod wrap;
 

@@ -17,6 +17,7 @@ use crate::builds::summary::{BuildOutcome, BuildSummary};
 use crate::export;
 
 mod buildcache;
+mod carried;
 mod catalogue;
 mod counters;
 mod families;
@@ -31,7 +32,13 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use catalogue::{EXPORTERS, Id, LINE_TOO_LONG, PARSER_FULL, UNKNOWN, UNKNOWN_REPOSITORY, request_reason};
+use carried::Carried;
+#[cfg(test)]
+pub(crate) use carried::Number;
+pub(crate) use carried::{Counted, Series};
+use catalogue::{
+    CATALOGUE, EXPORTERS, Id, LINE_TOO_LONG, PARSER_FULL, UNKNOWN, UNKNOWN_REPOSITORY, Values, request_reason,
+};
 use families::{Exemplar, Families};
 use hosts::Hosts;
 use recent::Recent;
@@ -69,6 +76,10 @@ pub(crate) struct Metrics {
     mismatched: Recent,
     /// What module caches hold.
     module_caches: modcache::Caches,
+    /// What earlier lives have counted and not shown.
+    carried: Carried,
+    /// What the last page has shown.
+    shown: Counted,
     /// What was written before this is no measure of how quick the agent is.
     started: Timestamp,
 }
@@ -86,6 +97,8 @@ impl Metrics {
             hosts: Hosts::default(),
             mismatched: Recent::default(),
             module_caches: modcache::Caches::default(),
+            carried: Carried::default(),
+            shown: Counted::default(),
             started: now,
         })
     }
@@ -202,17 +215,64 @@ impl Metrics {
         }
     }
 
-    /// The whole page.
+    /// The whole page, and what it shows: [`Self::was_shown`] once it is on its way.
     ///
     /// # Errors
     /// The crate refuses its own families; the tests rule it out.
-    pub(crate) fn page(&mut self, format: Format, now: Timestamp) -> Result<String, MetricsError> {
+    pub(crate) fn page(&mut self, format: Format, now: Timestamp) -> Result<(String, Counted), MetricsError> {
         let mismatched = self.mismatched.count(now);
         self.families.set(Id::ChecksumMismatchedModules, &[], mismatched as u64);
-        match format {
-            Format::Text => Ok(prometheus::TextEncoder::new().encode_to_string(&self.families.gather())?),
-            Format::OpenMetrics => Ok(openmetrics::encode(&self.families)),
+        let gathered = self.gather();
+        let page = match format {
+            Format::Text => prometheus::TextEncoder::new().encode_to_string(&gathered)?,
+            Format::OpenMetrics => openmetrics::encode(&gathered, &self.families),
+        };
+        Ok((page, Counted::of(&gathered)))
+    }
+
+    /// This was on a page.
+    pub(crate) fn was_shown(&mut self, counted: Counted) {
+        self.shown = counted;
+    }
+
+    /// Whether it shows anything that the last page has not.
+    pub(crate) fn is_news(&self, counted: &Counted) -> bool {
+        !counted.beyond(&self.shown).is_empty()
+    }
+
+    /// What it costs to remember.
+    pub(crate) fn state(&mut self, errors: u64, bytes: u64) {
+        self.families.advance(Id::StateErrors, &[], errors);
+        self.families.set(Id::StateBytes, &[], bytes);
+    }
+
+    /// What was counted and is on no page so far.
+    pub(crate) fn not_shown(&self) -> Vec<Series> {
+        Counted::of(&self.gather()).beyond(&self.shown)
+    }
+
+    /// An earlier life has counted this, and no page has shown it.
+    pub(crate) fn carry(&mut self, series: Vec<Series>) {
+        for Series { name, labels, number } in series {
+            let Some(row) = CATALOGUE.iter().find(|row| row.name == name) else { continue };
+            let value = |name: &str| labels.iter().find(|(of, _)| of == name).map(|(_, value)| value.clone());
+            let Some(values) = row.labels.iter().map(|label| value(label.name)).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let named = row.labels.iter().zip(values).map(|(label, value)| match label.values {
+                Values::Host if value != UNKNOWN && value != hosts::OTHER => self.hosts.label(Some(&value)),
+                Values::Host | Values::Closed(_) | Values::ClosedButLate { .. } => value,
+            });
+            let values = self.families.admit(row.id, &named.collect::<Vec<_>>());
+            let labels = row.labels.iter().map(|label| label.name.to_owned()).zip(values).collect();
+            self.carried.add(row, labels, number);
         }
+    }
+
+    fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
+        let mut families = self.families.gather();
+        self.carried.add_to(&mut families);
+        families
     }
 
     fn command(&mut self, summary: &BuildSummary) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gobeacon_collectors::now;
-use gobeacon_collectors::{Batch, CHANNEL_BATCHES, CHANNEL_OBSERVATIONS, Observation, Running, State, logs};
+use gobeacon_collectors::{Batch, CHANNEL_BATCHES, CHANNEL_OBSERVATIONS, Observation, Replay, Running, State, logs};
 use gobeacon_formats::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -29,16 +29,18 @@ use crate::wiring;
 
 mod changed;
 mod observed;
+mod remembering;
 mod reread;
 mod signals;
 mod start;
 mod watchdog;
 
+use remembering::{Heard, Remembering, go_on};
 use reread::{Reread, Rereader};
 pub(crate) use signals::Signal;
 use signals::{Signals, Told};
 pub(crate) use start::AgentError;
-use start::{open_port, start_exporter, start_observers, try_state_dir};
+use start::{open_port, start_exporter, start_observers};
 use watchdog::Watchdog;
 
 /// How the agent ended.
@@ -84,6 +86,8 @@ enum Wake {
     Told(Told),
     /// It was read again.
     Reread(Reread),
+    /// What must outlive us is to be written, or was.
+    Remembering(Heard),
     /// The time for reading what is left is over.
     Deadline,
 }
@@ -105,6 +109,7 @@ struct Agent {
     incidents: Incidents,
     outcomes: Vec<Outcome>,
     metrics: Metrics,
+    remembering: Remembering,
     exporter: Option<Exporter>,
     /// Spans of the agent's own work, where they are asked for.
     own: Option<Arc<SelfTelemetry>>,
@@ -137,7 +142,6 @@ struct Stopping {
 impl Agent {
     async fn start(config: &Config, origin: Origin, watchdog: Watchdog) -> Result<Self, AgentError> {
         let signals = Signals::listen()?;
-        try_state_dir(config);
         let mut server = JoinSet::new();
         let asks = open_port(config, &mut server).await?;
         let (exporter, own) = start_exporter(config)?.unzip();
@@ -148,11 +152,15 @@ impl Agent {
         if config.logs.include.is_empty() {
             tracing::warn!("no log is followed: name some with --logs, GOBEACON_LOGS or logs.include");
         }
-        let (followed, log_changes) = logs::start_changeable(wiring::logs(config), sender)?;
+        let state_dir = wiring::state_dir(config, |name| std::env::var(name).ok());
+        let (mut remembering, remembered) = Remembering::open(&state_dir);
+        let known = remembered.known();
+        let (followed, log_changes) = logs::start_changeable(logs::Settings { known, ..wiring::logs(config) }, sender)?;
         let mut collectors = vec![followed];
         collectors.extend(start_observers(config, &observed)?);
-        let builds = wiring::builds(config);
-        let mut metrics = Metrics::new(now())?;
+        let settings = wiring::builds(config);
+        let (mut builds, mut metrics) = (Builds::new(settings.clone()), Metrics::new(now())?);
+        go_on(remembered, &mut remembering, &mut builds, &mut metrics);
         metrics.configured(now());
         watchdog.started();
         Ok(Self {
@@ -163,14 +171,15 @@ impl Agent {
             fed: Fed { batches: true, observations: true },
             asks,
             signals,
-            build_caches: BuildCaches::new(builds.host_name.clone()),
-            incidents: Incidents::new(&builds),
-            graphs: Graphs::new(builds.clone()),
-            builds: Builds::new(builds),
+            build_caches: BuildCaches::new(settings.host_name.clone()),
+            incidents: Incidents::new(&settings),
+            graphs: Graphs::new(settings),
+            builds,
             outcomes: Vec::new(),
             metrics,
             rereader: Rereader::start(origin, config)?,
             watchdog,
+            remembering,
             exporter,
             own: own.flatten(),
             shutdown_timeout: config.shutdown_timeout.into(),
@@ -185,6 +194,7 @@ impl Agent {
                 Wake::Batch(batch) => self.read(&batch),
                 Wake::Tick => self.tick(),
                 Wake::Ask(ask) => self.answer_and_read_on(ask),
+                Wake::Remembering(heard) => self.remember(heard),
                 Wake::Told(Told::End(signal)) if self.stopping.is_some() => return Ok(Ended::AtOnce(signal)),
                 Wake::Told(Told::End(signal)) => self.stop(signal),
                 Wake::Told(Told::Reread) => self.rereader.order(),
@@ -211,6 +221,7 @@ impl Agent {
             told = self.signals.next() => Wake::Told(told),
             () = tokio::time::sleep_until(read_until), if self.stopping.is_some() => Wake::Deadline,
             Some(ask) = next(&mut self.asks) => Wake::Ask(ask),
+            heard = self.remembering.hear() => Wake::Remembering(heard),
             Some(reread) = self.rereader.results.recv(), if self.stopping.is_none() => Wake::Reread(reread),
             () = tokio::time::sleep(tick) => Wake::Tick,
             seen = self.observations.recv(), if self.fed.observations => {
@@ -222,9 +233,15 @@ impl Agent {
 
     fn read(&mut self, batch: &Batch) {
         let (began, now) = (Instant::now(), now());
-        self.metrics.observe(batch, now);
         self.builds.tick(now, &mut self.outcomes);
-        self.builds.apply(batch, &mut self.outcomes);
+        match batch.replay {
+            Replay::No => {
+                self.metrics.observe(batch, now);
+                self.builds.apply(batch, &mut self.outcomes);
+            }
+            Replay::Part | Replay::Last => self.builds.replay(batch, &mut self.outcomes),
+        }
+        self.remembering.ledger.note(batch);
         self.settle(now);
         self.worked(Work::BatchApply, began, batch.events.len());
     }
@@ -237,6 +254,9 @@ impl Agent {
 
     /// Hands on what became known.
     fn settle(&mut self, now: Timestamp) {
+        if !self.outcomes.is_empty() {
+            self.remembering.ledger.touch();
+        }
         for outcome in self.outcomes.drain(..) {
             self.metrics.outcome(&outcome, now);
             if let (Outcome::Telemetry(telemetry), Some(exporter)) = (outcome, &self.exporter) {
@@ -260,20 +280,7 @@ impl Agent {
         // who asked may be gone: nothing to be done then
         match ask {
             Ask::Ready { answer } => _ = answer.send(self.is_ready()),
-            Ask::Page { format, answer } => {
-                let began = Instant::now();
-                let readings: Vec<_> =
-                    self.collectors.iter().map(|it| (it.collector().name, it.health().read())).collect();
-                self.metrics.collectors(&readings);
-                self.metrics.commands_running(self.builds.open_count());
-                if let Some(exporter) = &self.exporter {
-                    self.metrics.exporter(&exporter.report(), now());
-                }
-                let page = self.metrics.page(format, now());
-                let page = page.inspect_err(|error| tracing::error!(%error, "no page of metrics")).ok();
-                self.worked(Work::MetricsPage, began, page.as_ref().map_or(0, |page| page.len()));
-                _ = answer.send(page);
-            }
+            page @ Ask::Page { .. } => self.page(page),
         }
     }
 
@@ -312,34 +319,46 @@ impl Agent {
         let now = now();
         self.builds.finish(now, &mut self.outcomes);
         self.settle(now);
-        let Some(exporter) = &mut self.exporter else {
-            tracing::info!("the agent has stopped");
-            return Ended::InOrder;
-        };
-        let left = self.stopping.map_or(Duration::ZERO, |it| it.export_until.duration_since(Instant::now()));
-        let own = self.own.take();
-        let exported = async {
-            let began = Instant::now();
-            let lost = exporter.shutdown(left).await;
-            if let Some(own) = own {
-                own.shutdown(left.saturating_sub(began.elapsed())).await;
-            }
-            lost
-        };
-        let signals = &mut self.signals;
-        let again = async {
-            loop {
-                if let Told::End(signal) = signals.next().await {
-                    return signal;
+        let until = self.stopping.map_or_else(Instant::now, |it| it.export_until);
+        let mut lost = Left::default();
+        if let Some(exporter) = &mut self.exporter {
+            let own = self.own.take();
+            let exported = async {
+                let lost = exporter.shutdown(until.duration_since(Instant::now())).await;
+                if let Some(own) = own {
+                    own.shutdown(until.duration_since(Instant::now())).await;
                 }
+                lost
+            };
+            tokio::select! {
+                signal = end_signal(&mut self.signals) => return Ended::AtOnce(signal),
+                left = exported => lost = left,
             }
-        };
-        tokio::select! {
-            signal = again => Ended::AtOnce(signal),
-            Left { spans, logs } = exported => {
-                tracing::info!(spans_lost = spans, log_events_lost = logs, "the agent has stopped");
-                Ended::InOrder
+        }
+        // what was begun, then the last record: a disk that hangs has a moment beyond the deadline
+        let until = until.max(Instant::now() + LAST_RECORD_WITHIN);
+        for is_last in [false, true] {
+            if is_last {
+                self.begin_the_last_record();
             }
+            tokio::select! {
+                signal = end_signal(&mut self.signals) => return Ended::AtOnce(signal),
+                heard = self.remembering.settled(until) => self.remember(heard),
+            }
+        }
+        tracing::info!(spans_lost = lost.spans, log_events_lost = lost.logs, "the agent has stopped");
+        Ended::InOrder
+    }
+}
+
+/// How long the last record may take when the time is over: it is as short as what changed within a second.
+const LAST_RECORD_WITHIN: Duration = Duration::from_millis(200);
+
+/// The next signal to end.
+async fn end_signal(signals: &mut Signals) -> Signal {
+    loop {
+        if let Told::End(signal) = signals.next().await {
+            return signal;
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod roots;
 mod stopping;
 
 pub use harness::{Collector, Health, HealthReading, Problem, Running, State, Stop};
+pub use logs::{Bookmark, Cause, Replay};
 pub use os::{CONFIG_FOLDER, now};
 pub use roots::{Places, Root};
 
@@ -88,4 +89,11 @@ pub struct Batch {
     pub open_from: u64,
     /// Nothing more will come from this source.
     pub ended: bool,
+    /// Why there is a batch now.
+    pub cause: Cause,
+    /// Whether an earlier life of the agent has told this.
+    pub replay: Replay,
+    /// What a later life needs to go on behind this batch; `None` where it cannot: the log is gone for good, or is
+    /// no file that is followed.
+    pub bookmark: Option<Bookmark>,
 }

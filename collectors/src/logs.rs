@@ -8,7 +8,6 @@
 //! names; a full channel stops the reading and nothing else: files that appear or are renamed meanwhile are still
 //! opened; no error of a file stops the thread.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -23,6 +22,7 @@ use crate::{Batch, Source, os};
 use crate::{logs::follow::Follower, logs::glob::Patterns, logs::hints::Inbox};
 
 mod blank;
+mod bookmark;
 mod change;
 mod discover;
 mod ending;
@@ -34,11 +34,15 @@ mod hints;
 mod lag;
 mod passes;
 mod read;
+mod replay;
+mod resume;
 mod seen;
 mod silence;
 mod succession;
 mod walk;
 mod watch;
+
+pub use bookmark::{Bookmark, Cause, Fingerprint, Known, Replay, Step};
 
 /// The row of this collector.
 pub static COLLECTOR: Collector = Collector { name: "logs", reads: "log files given by globs" };
@@ -75,9 +79,8 @@ pub struct Settings {
     /// How many files are held open, at most, and never more than half of what the process may have. Beyond it the one
     /// that was not used for longest is closed, and opened again when it changes. Default 512: half of the usual limit.
     pub max_open_files: usize,
-    /// Where to begin in logs that were read before, by [`Source::id`](crate::Source::id). An offset beyond the end of
-    /// the file means that it was truncated meanwhile: it is read from its start.
-    pub start_offsets: HashMap<[u8; 16], u64>,
+    /// Logs that an earlier life has read, and how far.
+    pub known: Vec<Known>,
 }
 
 impl Default for Settings {
@@ -91,7 +94,7 @@ impl Default for Settings {
             rest_after: Duration::from_secs(285),
             linger: Duration::from_secs(10),
             max_open_files: 512,
-            start_offsets: HashMap::new(),
+            known: Vec::new(),
         }
     }
 }
@@ -136,8 +139,8 @@ pub struct Changes(Arc<Inbox>);
 
 impl Changes {
     /// From now on it follows as `settings` says. A file that stays within the globs is read on where it stands; one
-    /// that no glob finds any more is read to its end and ends; one that is found only now begins. `start_offsets` and
-    /// `watch` stay as they were. Does not wait.
+    /// that no glob finds any more is read to its end and ends; one that is found only now begins. `known`
+    /// counts for nothing, and `watch` stays as it was. Does not wait.
     ///
     /// # Errors
     /// [`Error::Glob`] for a glob that cannot be understood: nothing has changed then.

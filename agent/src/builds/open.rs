@@ -37,7 +37,6 @@ pub(super) struct OpenBuild {
     trace: TraceId,
     root: SpanId,
     first_offset: u64,
-    lowest_offset: u64,
     times: Times,
     echo: Option<Vec<Invocation>>,
     tally: Tally,
@@ -69,7 +68,6 @@ impl OpenBuild {
             trace,
             root,
             first_offset: offset,
-            lowest_offset: offset,
             times: Times::default(),
             echo: None,
             tally: Tally::default(),
@@ -95,9 +93,9 @@ impl OpenBuild {
         self.trace
     }
 
-    /// Offset of the first byte that this build came from: events may be told later than ones behind them.
-    pub(super) fn lowest_offset(&self) -> u64 {
-        self.lowest_offset
+    /// Offset of the first event that was told of this build.
+    pub(super) fn first_offset(&self) -> u64 {
+        self.first_offset
     }
 
     /// Whether the log's own time stamps show that it rested for longer than `idle` before `event`.
@@ -107,7 +105,6 @@ impl OpenBuild {
 
     /// Takes in one event.
     pub(super) fn apply(&mut self, event: &Event, observed: Timestamp, out: &mut Vec<Outcome>) {
-        self.lowest_offset = self.lowest_offset.min(event.offset);
         self.tally.events += 1;
         let at = self.times.at(event, observed);
         let next = if let EventKind::Failure(failure) = &event.kind { Some(failure.as_ref()) } else { None };

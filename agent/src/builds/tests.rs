@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gobeacon_collectors::{Batch, Source};
+use gobeacon_collectors::{Batch, Cause, Replay, Source};
 use gobeacon_formats::{CaseStatus, Event, EventKind, LineCounts, PackageStatus, Timestamp};
 
 use super::build::{LogRecord, Span, SpanId, Value};
@@ -41,6 +41,9 @@ fn batch(observed: Timestamp, events: Vec<Event>, ended: bool) -> Batch {
         read_to: 0,
         open_from: 0,
         ended,
+        cause: Cause::Read,
+        replay: Replay::No,
+        bookmark: None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
-use gobeacon_collectors::{Batch, Source, logs};
+use gobeacon_collectors::{Batch, Cause, Replay, Source, logs};
 use gobeacon_formats::{LineCounts, Parser, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -158,6 +158,9 @@ fn read_plain(
             read_to,
             open_from: parser.open_from().unwrap_or(read_to),
             ended: length == 0,
+            cause: Cause::Read,
+            replay: Replay::No,
+            bookmark: None,
         })
         .map_err(Stop::Each)?;
         before = counts;

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gobeacon_collectors::{Batch, Source};
+use gobeacon_collectors::{Batch, Cause, Replay, Source};
 use gobeacon_formats::action_graph::{ActionGraph, Explained};
 use gobeacon_formats::{Event, EventKind, LineCounts, Parser};
 
@@ -217,6 +217,9 @@ impl Reader {
             read_to: self.offset,
             open_from: self.offset,
             ended,
+            cause: Cause::Read,
+            replay: Replay::No,
+            bookmark: None,
         };
         self.builds.apply(&batch, &mut self.outcomes);
         for outcome in self.outcomes.drain(..) {

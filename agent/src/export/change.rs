@@ -13,7 +13,7 @@ use super::counts::Signal;
 use super::encode::{Common, Record};
 use super::lane::{Lane, Spooled, Way};
 use super::settings::{self, Limits, Settings, SignalSettings};
-use super::spool::{Opened, Written};
+use super::spool::{Opened, Wrote};
 use super::transport::Transport;
 use crate::builds::build::{LogRecord, Span};
 
@@ -109,12 +109,12 @@ where
     let lane = Arc::new(lane);
     if let Some((opened, _)) = opened {
         let theirs = Arc::downgrade(&lane);
-        let on_written = move |written: &[Written]| {
+        let on_wrote = move |wrote: Wrote<'_>| {
             if let Some(lane) = theirs.upgrade() {
-                lane.written(written);
+                lane.wrote(wrote);
             }
         };
-        lane.keep_in(opened.start(&ids, Box::new(on_written)).map_err(StartError::Thread)?);
+        lane.keep_in(opened.start(&ids, Box::new(on_wrote)).map_err(StartError::Thread)?);
     }
     Ok(lane)
 }

@@ -20,7 +20,7 @@ use super::encode::{Common, Record};
 use super::health::Health;
 use super::queue::{Entry, Queue, Quota};
 use super::settings::{Limits, SignalSettings};
-use super::spool::{Kept, Spool, Written};
+use super::spool::{Kept, Spool, Wrote};
 use super::transport::Transport;
 use crate::builds::build::Attributes;
 
@@ -131,9 +131,13 @@ impl<R: Record> Lane<R> {
     }
 
     /// The spool tells what it has written.
-    pub(super) fn written(&self, written: &[Written]) {
+    pub(super) fn wrote(&self, wrote: Wrote<'_>) {
         let mut state = self.lock();
-        written.iter().for_each(|it| state.queue.written(it.id, it.place));
+        match wrote {
+            Wrote::Flushed { before } => state.queue.flushed(before),
+            Wrote::Failed => state.queue.flushed(0),
+            Wrote::Synced(written) => written.iter().for_each(|it| state.queue.written(it.id, it.place)),
+        }
         drop(state);
         self.progress.notify_waiters();
     }
@@ -193,6 +197,22 @@ impl<R: Record> Lane<R> {
             let rest = records.split_off(records.len().min(self.limits.batch_records));
             self.add(resource, std::mem::replace(&mut records, rest));
         }
+    }
+
+    /// Ends the request in the making. All that was added so far has a lower id than the one given back.
+    pub(super) fn barrier(&self) -> u64 {
+        let mut state = self.lock();
+        self.seal(&mut state);
+        let before = state.queue.next_id();
+        drop(state);
+        self.work.notify_one();
+        before
+    }
+
+    /// Waits until all that was added before a barrier would outlive the process, or, with `synced`, the machine; or
+    /// is done.
+    pub(super) async fn safe(self: Arc<Self>, before: u64, synced: bool) {
+        self.until(|state, _| state.queue.is_safe(before, synced)).await;
     }
 
     /// Sends what was added so far without lingering. Waits until nothing is left, the deadline passes, or it is

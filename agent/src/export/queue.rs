@@ -9,7 +9,7 @@
 //! Invariants: while those on their way and the newest fit into the quota, all together do; what is held in memory
 //! alone is within a quota of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gobeacon_formats::Timestamp;
 use prost::bytes::Bytes;
@@ -81,6 +81,10 @@ pub(super) struct Queue {
     next_id: u64,
     waiting: BTreeMap<u64, Entry>,
     on_the_way: BTreeMap<u64, Entry>,
+    /// Batches that are nowhere but in memory.
+    in_memory: BTreeSet<u64>,
+    /// Those before this one are in a file, if not yet synced.
+    flushed_before: u64,
     /// Of all batches, those on their way included.
     records: u64,
     bytes: u64,
@@ -90,8 +94,18 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(quota: Quota) -> Self {
-        let (waiting, on_the_way) = (BTreeMap::new(), BTreeMap::new());
-        Self { quota, next_id: 1, waiting, on_the_way, records: 0, bytes: 0, memory: 0, at_risk: 0 }
+        Self {
+            quota,
+            next_id: 1,
+            waiting: BTreeMap::new(),
+            on_the_way: BTreeMap::new(),
+            in_memory: BTreeSet::new(),
+            flushed_before: 0,
+            records: 0,
+            bytes: 0,
+            memory: 0,
+            at_risk: 0,
+        }
     }
 
     /// Holds so much from now on; what is more than that goes when the next batch comes.
@@ -167,11 +181,29 @@ impl Queue {
         if let Some(entry) = entry {
             self.at_risk -= entry.at_risk().min(self.at_risk);
             entry.place = Some(place);
+            self.in_memory.remove(&id);
             if !keep && !entry.is_rest {
                 self.memory -= entry.memory().min(self.memory);
                 entry.payload = None;
             }
         }
+    }
+
+    /// Batches before this one are in a file, if not yet synced; 0 takes that back.
+    pub(super) fn flushed(&mut self, before: u64) {
+        self.flushed_before = before;
+    }
+
+    /// The id of the next batch.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Whether all batches before this one would be there after the end of the process, or, with `synced`, of the
+    /// machine: each is on disk, or done.
+    pub(super) fn is_safe(&self, before: u64, synced: bool) -> bool {
+        let from = if synced { 0 } else { self.flushed_before };
+        from >= before || self.in_memory.range(from..before).next().is_none()
     }
 
     /// Nothing waits and nothing is on its way.
@@ -229,6 +261,9 @@ impl Queue {
         self.bytes += entry.bytes;
         self.memory += entry.memory();
         self.at_risk += entry.at_risk();
+        if entry.place.is_none() {
+            self.in_memory.insert(entry.id);
+        }
     }
 
     fn make_room(&mut self, records: u64, bytes: u64, pushed: &mut Pushed) {
@@ -244,6 +279,7 @@ impl Queue {
     }
 
     fn forget(&mut self, entry: &Entry) {
+        self.in_memory.remove(&entry.id);
         self.records = self.records.saturating_sub(entry.records);
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         self.memory = self.memory.saturating_sub(entry.memory());

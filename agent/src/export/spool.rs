@@ -61,8 +61,19 @@ pub(super) struct Written {
     pub(super) place: Place,
 }
 
-/// Is told what is on disk now, from the thread that writes.
-pub(super) type OnWritten = Box<dyn Fn(&[Written]) + Send>;
+/// What the thread that writes has done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wrote<'a> {
+    /// Batches before this one are in files; a crash of the machine may still lose them.
+    Flushed { before: u64 },
+    /// These are on disk.
+    Synced(&'a [Written]),
+    /// What was flushed last is not to be relied on.
+    Failed,
+}
+
+/// Is told of each step, from the thread that writes.
+pub(super) type OnWrote = Box<dyn Fn(Wrote<'_>) + Send>;
 
 /// The running spool.
 #[derive(Debug)]
@@ -112,13 +123,13 @@ impl Opened {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub(super) fn start(self, ids: &[u64], on_written: OnWritten) -> io::Result<Spool> {
+    pub(super) fn start(self, ids: &[u64], on_wrote: OnWrote) -> io::Result<Spool> {
         let counts = Arc::new(Counts::default());
         let (work, to_do) = channel();
         let (end, ended) = channel();
         let lock = self.lock;
         let live = ids.iter().copied().zip(self.kept.iter().map(|kept| kept.place)).collect();
-        let mut writer = Writer::new(self.dir.clone(), self.segments, live, Arc::clone(&counts), on_written);
+        let mut writer = Writer::new(self.dir.clone(), self.segments, live, Arc::clone(&counts), on_wrote);
         std::thread::Builder::new().name("spool".to_owned()).spawn(move || {
             writer.run(&to_do);
             // the next life may begin

@@ -97,6 +97,8 @@ pub(super) enum Id {
     ConfigReloadFailures,
     ConfigReloadSuccessful,
     ConfigReloadTime,
+    StateBytes,
+    StateErrors,
 }
 
 /// What kind of number it is.
@@ -310,7 +312,7 @@ const fn row(id: Id, name: &'static str, kind: Kind, unit: Unit, labels: &'stati
 }
 
 /// All metrics, in the order of [`Id`].
-pub(super) static CATALOGUE: [Row; 73] = [
+pub(super) static CATALOGUE: [Row; 75] = [
     counter(Id::Commands, "gobuild_commands_total", &[SUBCOMMAND, REPOSITORY], "Go commands that ended."),
     counter(
         Id::CommandFailures,
@@ -850,5 +852,20 @@ pub(super) static CATALOGUE: [Row; 73] = [
         Unit::Seconds,
         &[],
         "When the configuration that runs was read, in seconds since 1970.",
+    ),
+    row(
+        Id::StateBytes,
+        "gobeacon_state_bytes",
+        Kind::Gauge,
+        Unit::Bytes,
+        &[],
+        "Size of the journal of what is remembered over restarts; 0 until it is written first.",
+    ),
+    counter(
+        Id::StateErrors,
+        "gobeacon_state_errors_total",
+        &[],
+        "Records of what is remembered over restarts that could not be written, each tried again with the next, and \
+         such files that could not be read at the start.",
     ),
 ];

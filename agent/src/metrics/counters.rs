@@ -65,7 +65,7 @@ mod tests {
         let now = Timestamp::from_nanos(1);
         let mut metrics = Metrics::new(now).unwrap();
         metrics.counters(&report([0, 1, 1, 0], &[]));
-        let page = metrics.page(Format::Text, now).unwrap();
+        let page = metrics.page(Format::Text, now).unwrap().0;
         assert!(page.contains("gobeacon_telemetry_folders{state=\"off\"} 1"), "{page}");
         for unknown in ["source=\"counters\"", "gobuild_stdlib_recompiled", "gobuild_tool_inv", "gobuild_subcommand"] {
             assert!(!page.contains(unknown), "{unknown}");
@@ -77,7 +77,7 @@ mod tests {
             ("cgo/invocations", 1),
         ];
         metrics.counters(&report([1, 0, 0, 0], &grown));
-        let page = metrics.page(Format::Text, now).unwrap();
+        let page = metrics.page(Format::Text, now).unwrap().0;
         for known in [
             "gobuild_cache_lookups_total{source=\"counters\"} 4",
             "gobuild_cache_hits_total{source=\"counters\"} 3",

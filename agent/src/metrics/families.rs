@@ -139,6 +139,13 @@ impl Families {
         }
     }
 
+    /// Labels as the bound of the family allows them; the series has its place from now on.
+    pub(super) fn admit(&mut self, id: Id, labels: &[String]) -> Vec<String> {
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        let admitted = self.family(id, &labels).map(|(_, labels)| labels).unwrap_or(labels);
+        admitted.into_iter().map(str::to_owned).collect()
+    }
+
     /// All series, families by name.
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()

@@ -46,7 +46,7 @@ mod tests {
         let conflict = Conflict { module, version, artifact: Artifact::GoMod, sides: Vec::new() };
         let events = vec![Event::Verified(3), Event::Conflict(Box::new(conflict))];
         metrics.integrity(&Report { observed: now, conflicts: 1, events });
-        let page = metrics.page(Format::Text, now).unwrap();
+        let page = metrics.page(Format::Text, now).unwrap().0;
         for line in [
             "gobuild_module_hash_conflicts 1",
             "gobuild_module_verified_total 3",
@@ -58,7 +58,7 @@ mod tests {
         }
         let (module, version) = ("a.b/c".to_owned(), "v1.0.0".to_owned());
         metrics.integrity(&Report { observed: now, conflicts: 0, events: vec![Event::Resolved { module, version }] });
-        let page = metrics.page(Format::Text, now).unwrap();
+        let page = metrics.page(Format::Text, now).unwrap().0;
         assert!(page.lines().any(|it| it == "gobuild_module_hash_conflicts 0"), "{page}");
     }
 }

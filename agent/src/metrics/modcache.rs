@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn line(metrics: &mut Metrics, name: &str) -> Option<String> {
-        let page = metrics.page(Format::Text, Timestamp::from_nanos(1)).unwrap();
+        let page = metrics.page(Format::Text, Timestamp::from_nanos(1)).unwrap().0;
         page.lines().find(|line| line.starts_with(name)).map(str::to_owned)
     }
 

@@ -11,11 +11,11 @@ use super::catalogue::{CATALOGUE, Row};
 use super::families::{Exemplar, Families};
 
 /// Writes the whole page.
-pub(super) fn encode(families: &Families) -> String {
+pub(super) fn encode(gathered: &[MetricFamily], families: &Families) -> String {
     let mut page = String::with_capacity(64 << 10);
-    for family in families.gather() {
+    for family in gathered {
         // writing to a string does not fail
-        let _ = write_family(&mut page, &family, families);
+        let _ = write_family(&mut page, family, families);
     }
     page.push_str("# EOF\n");
     page

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gobeacon_collectors::Source;
+use gobeacon_collectors::{Cause, Replay, Source};
 use gobeacon_formats::{FAILURES, LineCounts, Parser};
 
 use super::catalogue::{AtStart, CATALOGUE, Kind, Unit, Values};
@@ -59,6 +59,9 @@ impl Trial {
             read_to: self.offset,
             open_from: self.parser.open_from().unwrap_or(self.offset),
             ended,
+            cause: Cause::Read,
+            replay: Replay::No,
+            bookmark: None,
         };
         let mut outcomes = Vec::new();
         self.metrics.observe(&batch, NOW);
@@ -67,7 +70,7 @@ impl Trial {
     }
 
     fn page(&mut self) -> String {
-        self.metrics.page(Format::Text, NOW).unwrap()
+        self.metrics.page(Format::Text, NOW).unwrap().0
     }
 }
 
@@ -186,11 +189,11 @@ fn every_subcommand_has_every_class_from_the_start_and_no_other_series_comes() {
         let lines = page.lines().filter(|line| line.starts_with("gobuild_command_failures_total{"));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).collect::<Vec<_>>()
     };
-    let before = of_page(&metrics.page(Format::Text, NOW).unwrap());
+    let before = of_page(&metrics.page(Format::Text, NOW).unwrap().0);
     assert_eq!(before, vec![0.0; Subcommand::ALL.len() * FAILURES.len()]);
     let pairs = Subcommand::ALL.iter().flat_map(|it| FAILURES.iter().map(|row| (it.id(), row.id)));
     pairs.for_each(|(it, class)| metrics.families.add(Id::CommandFailures, &[it, class], 1));
-    assert_eq!(of_page(&metrics.page(Format::Text, NOW).unwrap()), vec![1.0; before.len()]);
+    assert_eq!(of_page(&metrics.page(Format::Text, NOW).unwrap().0), vec![1.0; before.len()]);
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn files_of_other_collectors_are_no_logs() {
         ("modcache", HealthReading { files: 822, queue_overflows: 2, ..reading }),
     ];
     metrics.collectors(&readings);
-    let page = metrics.page(Format::Text, NOW).unwrap();
+    let page = metrics.page(Format::Text, NOW).unwrap().0;
     assert_eq!(value(&page, "gobeacon_log_files"), 6.0);
     assert_eq!(value(&page, "gobeacon_log_lag_bytes"), 7.0);
     assert_eq!(value(&page, "gobeacon_kernel_queue_overflows_total{queue=\"inotify\"}"), 3.0);
@@ -221,7 +224,7 @@ fn a_checksum_mismatch_is_counted_by_verifier_and_artifact_and_its_module_once()
         let trace_id = TraceId([1; 16]);
         metrics.outcome(&Outcome::Failure { offset: 0, failure: Box::new(failure), trace_id }, NOW);
     }
-    let page = metrics.page(Format::Text, NOW).unwrap();
+    let page = metrics.page(Format::Text, NOW).unwrap().0;
     let mismatches = |artifact, verifier| {
         value(&page, &format!("gobuild_checksum_mismatches_total{{artifact=\"{artifact}\",verifier=\"{verifier}\"}}"))
     };
@@ -230,7 +233,7 @@ fn a_checksum_mismatch_is_counted_by_verifier_and_artifact_and_its_module_once()
     assert_eq!(mismatches("zip", "sumdb"), 1.0);
     assert_eq!(mismatches("zip", "cache"), 0.0);
     assert_eq!(value(&page, "gobuild_checksum_mismatched_modules"), 1.0);
-    let later = metrics.page(Format::Text, NOW.plus_seconds(3601.0)).unwrap();
+    let later = metrics.page(Format::Text, NOW.plus_seconds(3601.0)).unwrap().0;
     assert_eq!(value(&later, "gobuild_checksum_mismatched_modules"), 0.0);
 }
 
@@ -268,7 +271,7 @@ fn openmetrics_has_units_float_bounds_exemplars_and_an_end() {
         metrics.outcome(&case(seconds), NOW);
     }
     metrics.families.add(Id::ModuleDownloads, &["a\"b\\c\nd"], 1);
-    let page = metrics.page(Format::OpenMetrics, NOW).unwrap();
+    let page = metrics.page(Format::OpenMetrics, NOW).unwrap().0;
     let trace = "ab".repeat(16);
     let bucket = |le: &str, count: u64| format!("gobuild_test_duration_seconds_bucket{{le=\"{le}\"}} {count}");
     assert!(page.contains("# TYPE gobuild_tests counter\n"), "{page}");

@@ -1,6 +1,5 @@
 //! What the agent opens and starts before its loop, and why it may not.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use gobeacon_collectors::{Observation, Running, action_graph, buildcache, counters, integrity, logs, modcache};
@@ -78,26 +77,6 @@ pub(super) fn start_observers(
         running.push(action_graph::start(wiring::action_graph(config), observed.clone())?);
     }
     Ok(running)
-}
-
-/// Tries out the folder for what must be remembered, where one is set: one that cannot be used is a warning and no
-/// more.
-pub(super) fn try_state_dir(config: &Config) {
-    let Some(dir) = &config.state_dir else { return };
-    if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| tried_out(dir)) {
-        tracing::warn!(
-            state_dir = %dir.display(),
-            %error,
-            "the state folder cannot be written: the agent goes on, and remembers nothing over a restart"
-        );
-    }
-}
-
-/// Writes a file there and takes it away again.
-fn tried_out(dir: &Path) -> std::io::Result<()> {
-    let probe = dir.join(format!(".gobeacon-{}", std::process::id()));
-    std::fs::write(&probe, b"")?;
-    std::fs::remove_file(&probe)
 }
 
 /// The exporter, and what tells of the agent's own work where that is asked for.

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use super::signals::{Signal, Signals, Told};
+use super::end_signal;
+use super::signals::Signals;
 
 /// What is left of the time when the agent gives up what it cannot finish, at most: the watchdog ends what takes longer.
 const MOST_MARGIN: Duration = Duration::from_millis(500);
@@ -81,15 +82,6 @@ async fn watch(mut signals: Signals, watched: &Watched) {
         again = end_signal(&mut signals) => {
             tokio::time::sleep(AT_ONCE).await;
             end("something hangs: the agent ends without it", again.exit_code().into());
-        }
-    }
-}
-
-async fn end_signal(signals: &mut Signals) -> Signal {
-    loop {
-        match signals.next().await {
-            Told::End(signal) => return signal,
-            Told::Reread => {}
         }
     }
 }

@@ -13,6 +13,7 @@ mod authority;
 mod ending;
 mod hostile;
 mod integrity;
+mod lives;
 #[path = "../../../collectors/tests/integrity/modules.rs"]
 mod modules;
 #[path = "../support/otlp_receiver.rs"]
@@ -26,3 +27,4 @@ mod proxy;
 mod reload;
 mod rotation;
 mod shutdown;
+mod surviving;

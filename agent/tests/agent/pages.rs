@@ -46,6 +46,7 @@ fn timeless(line: &str) -> String {
         {
             format!("{name} (time)")
         }
+        Some((name @ "gobeacon_state_bytes", _)) => format!("{name} (size)"),
         _ => line.replace(env!("CARGO_PKG_VERSION"), "(version)"),
     }
 }

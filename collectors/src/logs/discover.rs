@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::file::{self, File, Position};
+use super::file::File;
 use super::follow::Follower;
 use super::hints::{Hint, Told};
 use super::walk::{Found, Walk, is_absent};
@@ -205,7 +205,7 @@ impl Follower<'_> {
     }
 
     /// A file of ours went where no glob finds it: it is read to its end.
-    fn file_elsewhere(&mut self, path: &Path, stat: &Stat) {
+    pub(crate) fn file_elsewhere(&mut self, path: &Path, stat: &Stat) {
         let was_read = self.files.parked(stat.key).is_some_and(|it| it.offset == stat.size);
         if !was_read || self.files.get(stat.key).is_some() {
             if self.files.at(path) != Some(stat.key) {
@@ -218,8 +218,7 @@ impl Follower<'_> {
     fn adopt(&mut self, path: &Path, stat: &Stat, by_glob: bool, by: By) {
         let key = stat.key;
         if self.files.get(key).is_none() {
-            let backlog = (stat.modified < self.started).then_some(stat.modified);
-            let mut file = File::new(path, stat, self.position_of(stat), backlog);
+            let Some(mut file) = self.file_for(path, stat) else { return };
             file.elder = self.elder_at(path).filter(|_| by_glob);
             self.files.insert(key, file);
             if !by_glob {
@@ -236,15 +235,6 @@ impl Follower<'_> {
         if self.files.get(key).is_some_and(File::has_changed) {
             self.enqueue(key, by == By::Hint);
         }
-    }
-
-    /// Where to begin in a file that is new to us.
-    fn position_of(&self, stat: &Stat) -> Position {
-        if let Some(parked) = self.files.parked(stat.key) {
-            return parked;
-        }
-        let asked = self.settings.start_offsets.get(&file::id(stat.key, 0)).copied();
-        Position { offset: asked.filter(|it| *it <= stat.size).unwrap_or(0), incarnation: 0 }
     }
 
     /// Writing to the target of a link is told only by the directory of the target.
@@ -312,6 +302,7 @@ impl Follower<'_> {
         let files = &self.files;
         self.targets
             .retain(|_, link| files.at(link).is_some() || fs::symlink_metadata(link).is_ok_and(|it| it.is_symlink()));
+        self.look_for_missing();
         self.watches.end_of_pass(pass);
         self.health.set_pass(self.passes.took);
         self.passes.ended(self.settings.rescan_interval, self.watches.are_missing());

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::file::File;
 use super::follow::{FULL_WAIT, Follower};
+use crate::Batch;
 use crate::os::{self, Key};
 
 impl Follower<'_> {
@@ -55,7 +56,8 @@ impl Follower<'_> {
         if !is_deleted {
             self.files.park(key, file.position_after_end());
         }
-        self.outbox.extend(file.end());
+        let ended = file.end().map(|batch| Batch { bookmark: batch.bookmark.filter(|_| !is_deleted), ..batch });
+        self.outbox.extend(ended);
     }
 
     /// Reads what is there now and no more, sends it, and gives out all but a line that is being written: that stays

@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use gobeacon_formats::{Event, LineCounts, Parser, Parts, Timestamp};
 
+use super::bookmark::{Bookmark, Cause, Replay};
 use super::lag::Mark;
+use super::replay::Again;
 use super::seen::Seen;
 use crate::os::{self, Key, Stat};
 use crate::{Batch, Source};
@@ -42,6 +44,10 @@ pub(crate) struct File {
     /// The directory of the file that a symbolic link leads to, if it is watched for this file's sake.
     pub(crate) target_dir: Option<PathBuf>,
     pub(crate) handle: Option<fs::File>,
+    /// Where this log begins in its file.
+    pub(super) began_at: u64,
+    /// An earlier life has read so far.
+    pub(super) again: Option<Box<Again>>,
     /// Up to where it was given to the parser.
     pub(super) offset: u64,
     /// Up to where it was looked at: from `offset` on nothing was written there so far.
@@ -101,6 +107,8 @@ impl File {
             names: Vec::new(),
             target_dir: None,
             handle: None,
+            began_at: position.offset,
+            again: None,
             offset: position.offset,
             looked_to: position.offset,
             size: stat.size,
@@ -128,7 +136,7 @@ impl File {
 
     /// Where to go on if it comes back after its end was told: as another source, from where it was left.
     pub(crate) fn position_after_end(&self) -> Position {
-        Position { offset: self.offset, incarnation: self.incarnation.saturating_add(1) }
+        Position { offset: self.was_read_to(), incarnation: self.incarnation.saturating_add(1) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -169,7 +177,12 @@ impl File {
 
     /// Bytes that are there and not read.
     pub(crate) fn lag(&self) -> u64 {
-        self.size.saturating_sub(self.looked_to)
+        self.size.saturating_sub(self.looked_to.max(self.was_read_to()))
+    }
+
+    /// Up to where it was read, in this life or an earlier one.
+    pub(super) fn was_read_to(&self) -> u64 {
+        self.again.as_ref().map_or(self.offset, |it| it.to)
     }
 
     /// Whether lines of it may go on in the file that takes its place.
@@ -210,43 +223,67 @@ impl File {
 
     /// Its silence is long enough: what was complete and only waited is given out.
     pub(crate) fn idle(&mut self) -> Option<Batch> {
-        let parser = self.parser.as_mut()?;
+        let parser = self.parser.as_mut().filter(|_| self.again.is_none())?;
         let mut events = Vec::new();
         parser.idle(&mut events);
-        (!events.is_empty()).then(|| self.batch(events, 0, false))
+        (!events.is_empty()).then(|| self.batch(events, 0, Cause::Idle))
     }
 
     /// Its command is over: open tests and packages are given out as well.
     pub(crate) fn rest(&mut self) -> Option<Batch> {
-        let parser = self.parser.as_mut()?;
+        let parser = self.parser.as_mut().filter(|_| self.again.is_none())?;
         let mut events = Vec::new();
         parser.rest(&mut events);
-        (!events.is_empty()).then(|| self.batch(events, 0, false))
+        (!events.is_empty()).then(|| self.batch(events, 0, Cause::Rest))
     }
 
     /// It is over: all that the parser holds is given out. Without content there is nothing to say.
     pub(crate) fn end(&mut self) -> Option<Batch> {
-        let mut parser = self.parser.take()?;
         let mut events = Vec::new();
-        parser.finish(&mut events);
-        self.parser = Some(parser);
-        let batch = self.batch(events, 0, true);
+        if let Some(again) = self.again.take() {
+            // it was not read again as far as before: what is half rebuilt tells nothing
+            self.offset = again.to;
+            self.parser = None;
+        } else {
+            self.parser.as_mut()?.finish(&mut events);
+        }
+        let batch = self.batch(events, 0, Cause::Read);
         self.parser = None;
-        Some(Batch { open_from: batch.read_to, ..batch })
+        Some(Batch { open_from: batch.read_to, ended: true, ..batch })
     }
 
-    pub(super) fn batch(&mut self, events: Vec<Event>, bytes: u64, ended: bool) -> Batch {
+    pub(super) fn batch(&mut self, events: Vec<Event>, bytes: u64, cause: Cause) -> Batch {
         let counts = self.parser.as_ref().map_or(self.reported, |it| it.counts());
         let before = std::mem::replace(&mut self.reported, counts);
+        let is_new = self.again.is_none();
         Batch {
             source: Arc::clone(&self.source),
             observed: self.observed,
             events,
-            lines: counts.since(before),
-            bytes,
+            lines: if is_new { counts.since(before) } else { LineCounts::default() },
+            bytes: if is_new { bytes } else { 0 },
             read_to: self.offset,
             open_from: self.parser.as_ref().and_then(|it| it.open_from()).unwrap_or(self.offset),
-            ended,
+            ended: false,
+            cause,
+            replay: if is_new { Replay::No } else { Replay::Part },
+            bookmark: Some(self.bookmark()).filter(|_| is_new),
+        }
+    }
+
+    fn bookmark(&self) -> Bookmark {
+        let Key { device, inode, born } = self.key;
+        let (head, tail) = self.seen.fingerprints();
+        Bookmark {
+            device,
+            inode,
+            born,
+            incarnation: self.incarnation,
+            began_at: self.began_at,
+            read_to: self.offset,
+            size: self.size,
+            head,
+            tail,
         }
     }
 }

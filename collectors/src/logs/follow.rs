@@ -17,12 +17,14 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Settings;
+use super::bookmark::Known;
 use super::file::File;
 use super::files::Files;
 use super::glob::Patterns;
 use super::hints::Inbox;
 use super::passes::Passes;
 use super::read::Turn;
+use super::resume;
 use super::succession::Succession;
 use super::walk::Walk;
 use super::watch::Watches;
@@ -51,6 +53,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) patterns: Patterns,
     pub(crate) health: &'a Health,
     pub(crate) files: Files,
+    /// Logs of an earlier life that were not found so far.
+    pub(crate) known: HashMap<Key, Known>,
     pub(crate) watches: Watches,
     pub(crate) passes: Passes,
     /// Directories that hints told of.
@@ -89,12 +93,15 @@ pub(crate) struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         patterns: Patterns,
         inbox: Arc<Inbox>,
         batches: mpsc::Sender<Batch>,
         health: &'a Health,
     ) -> Self {
+        let (known, ended) = resume::by_key(std::mem::take(&mut settings.known));
+        let mut files = Files::default();
+        ended.into_iter().for_each(|(key, position)| files.park(key, position));
         let now = Instant::now();
         let most_open = most_open(&settings);
         let watches = Watches::new(Arc::clone(&inbox), settings.watch);
@@ -102,7 +109,8 @@ impl<'a> Follower<'a> {
             settings,
             patterns,
             health,
-            files: Files::default(),
+            files,
+            known,
             watches,
             passes: Passes::new(now),
             hinted: Walk::default(),

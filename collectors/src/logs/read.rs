@@ -13,6 +13,7 @@ use std::io;
 use gobeacon_formats::{Event, LineCounts, Parser};
 
 use super::blank::{self, LEAST_GAP, NULS};
+use super::bookmark::Cause;
 use super::file::{self, File};
 use super::seen::{Content, Seen};
 use crate::os::{self, Stat};
@@ -46,8 +47,14 @@ impl File {
 
     fn read_from(&mut self, handle: &fs::File, buffer: &mut [u8], to_the_end_only: bool) -> io::Result<Turn> {
         let stat = os::stat_open(handle)?;
-        if stat.size < self.offset {
+        if stat.size < self.was_read_to() {
             return Ok(self.begin_again(&stat));
+        }
+        if stat.size > self.looked_to && self.is_to_be_read_again() {
+            if self.seen.look(handle)? == Content::Other {
+                return Ok(self.begin_again(&stat));
+            }
+            self.read_again();
         }
         let is_rewritten = self.read_modified.is_some_and(|it| it != stat.modified);
         self.saw(&stat);
@@ -64,6 +71,7 @@ impl File {
         }
         self.backlog = self.backlog.filter(|(end, _)| self.looked_to < *end);
         let stop = self.backlog.map_or(goal, |(end, _)| end.min(goal));
+        let stop = self.again.as_ref().map_or(stop, |again| again.stop());
         let room = usize::try_from(stop.saturating_sub(self.looked_to)).unwrap_or(usize::MAX).min(buffer.len());
         let mut turn = Turn::default();
         let part = buffer.get_mut(..room).unwrap_or_default();
@@ -87,6 +95,7 @@ impl File {
             self.looked_to = next.min(stop).max(self.looked_to + length as u64);
         } else {
             turn.batches.extend(self.feed(bytes));
+            turn.batches.extend(self.catch_up());
         }
         // a file whose size says more than can be read is not asked again at once
         turn.more = length > 0 && self.looked_to < goal;
@@ -97,7 +106,7 @@ impl File {
     fn begin_again(&mut self, stat: &Stat) -> Turn {
         self.saw(stat);
         let turn = Turn {
-            batches: self.end().into_iter().collect(),
+            batches: self.end().map(|batch| Batch { bookmark: None, ..batch }).into_iter().collect(),
             more: stat.size > 0,
             truncated: true,
             lost: std::mem::take(&mut self.unread),
@@ -105,6 +114,7 @@ impl File {
         };
         self.incarnation = self.incarnation.saturating_add(1);
         self.source = file::source(&self.source.path, self.key, self.incarnation);
+        self.began_at = 0;
         self.offset = 0;
         self.looked_to = 0;
         self.seen = Seen::default();
@@ -135,10 +145,12 @@ impl File {
         }
         self.parse(rest, &mut events);
         self.looked_to = self.looked_to.saturating_add(bytes.len() as u64).max(self.offset);
-        self.observed = self.backlog.map_or_else(now, |(_, written)| written);
+        let told = self.again.as_ref().and_then(|again| again.observed());
+        self.observed = told.unwrap_or_else(|| self.backlog.map_or_else(now, |(_, written)| written));
         self.last_data = std::time::Instant::now();
         self.used = true;
-        Some(self.batch(events, self.offset.saturating_sub(begin), false))
+        let batch = self.batch(events, self.offset.saturating_sub(begin), Cause::Read);
+        self.again.as_ref().is_none_or(|again| again.is_open).then_some(batch)
     }
 
     /// Goes on at `to`: a few NULs are content, many are a gap.

@@ -8,10 +8,11 @@
 use std::fs;
 use std::io;
 
+use super::bookmark::Fingerprint;
 use crate::os;
 
 /// So many bytes are remembered of each end: some lines, which no other log has there by chance.
-const MOST_BYTES: usize = 256;
+pub(crate) const MOST_BYTES: usize = 256;
 
 /// What is known of the content of one file.
 #[derive(Debug, Default)]
@@ -35,6 +36,16 @@ pub(crate) enum Content {
 }
 
 impl Seen {
+    /// These bytes were read in an earlier life: the first ones, and the last in front of `end`.
+    pub(crate) fn known(head: Vec<u8>, tail: Vec<u8>, end: u64) -> Self {
+        Self { head, tail, end }
+    }
+
+    /// The first bytes and the last ones, as numbers.
+    pub(crate) fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
+        (Fingerprint::of(&self.head), Fingerprint::of(&self.tail))
+    }
+
     /// These bytes were read at `offset`.
     pub(crate) fn remember(&mut self, bytes: &[u8], offset: u64) {
         if offset != self.end {

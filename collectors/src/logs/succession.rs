@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+use super::bookmark::Cause;
 use super::file::File;
 use super::follow::Follower;
 use crate::os::Key;
@@ -100,7 +101,7 @@ impl Follower<'_> {
     /// What the file before held is told of the one after it: nobody needs to read it there again.
     pub(crate) fn succeeded(&mut self, succession: Succession) {
         if let Succession::After(elder) = succession {
-            let told = self.files.with(elder, |file| file.batch(Vec::new(), 0, false));
+            let told = self.files.with(elder, |file| file.batch(Vec::new(), 0, Cause::Read));
             self.outbox.extend(told);
         }
     }

@@ -132,22 +132,6 @@ fn a_directory_that_is_replaced_behind_a_link_is_found_again() {
 }
 
 #[test]
-fn a_start_offset_says_where_to_begin_and_one_beyond_the_end_means_from_the_start() {
-    let mut it = Followed::start();
-    it.append("a.log", &lines(0..10));
-    it.append("b.log", &lines(10..20));
-    it.until_numbers(0..20);
-    let ids: HashMap<_, _> = it.logs.iter().map(|(id, log)| (log.path.clone(), *id)).collect();
-    let (a, b) = (ids[&it.path("a.log")], ids[&it.path("b.log")]);
-    it.stop();
-    let at = lines(0..7).len() as u64;
-    let dir = std::mem::replace(&mut it.dir, tempfile::tempdir().unwrap());
-    let mut again = Followed::start_in(dir, |settings| settings.start_offsets = [(a, at), (b, 1 << 40)].into());
-    again.until_numbers((7..10).chain(10..20));
-    assert_eq!(again.logs[&a].numbers, [7, 8, 9], "the id is the same over restarts");
-}
-
-#[test]
 fn nothing_to_follow_is_no_error() {
     let (sender, mut batches) = tokio::sync::mpsc::channel(1);
     let running = logs::start(Settings::default(), sender).unwrap();

@@ -1,5 +1,6 @@
 //! What holds for every sequence of events and every way of cutting it into batches.
 
+use gobeacon_collectors::{Batch, Replay};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, HttpAnswer, PackageStatus};
 use proptest::prelude::*;
 
@@ -151,20 +152,33 @@ proptest! {
     }
 
     #[test]
-    fn reading_again_from_the_open_offset_gives_the_same_ids(events in events(), stop in 1..120_usize) {
-        let settings = restless(2_000);
-        let stop = stop.min(events.len());
-        let mut builds = Builds::new(settings.clone());
-        let mut out = Vec::new();
-        builds.apply(&batch(second(0.0), events[..stop].to_vec(), false), &mut out);
-        let checkpoint = builds.open_offset(&source()).unwrap();
-        let closed: Vec<_> = Seen::of(out).summaries.into_iter().map(|summary| summary.trace_id).collect();
-
-        let again: Vec<_> = events.iter().filter(|event| event.offset >= checkpoint).cloned().collect();
-        let whole = Seen::of(cut(&settings, &events, &[]));
-        let rest: Vec<_> = whole.spans.into_iter().filter(|span| !closed.contains(&span.trace_id)).collect();
-        let replayed = Seen::of(cut(&settings, &again, &[]));
-        prop_assert_eq!(ids(&rest), ids(&replayed.spans));
+    fn a_log_that_is_read_again_goes_on_as_if_nothing_had_been(
+        events in events(),
+        stop in 0..120_usize,
+        cuts in proptest::collection::vec(0..120_usize, 0..5),
+    ) {
+        let (before, behind) = events.split_at(stop.min(events.len()));
+        let (mut first, mut out) = (Builds::new(restless(2_000)), Vec::new());
+        first.apply(&batch(second(0.0), before.to_vec(), false), &mut out);
+        let resumption = first.resumption(source().id);
+        let mut second_life = Builds::new(restless(2_000));
+        second_life.resume(source().id, resumption);
+        let mut told_again = Vec::new();
+        let mut rest = before;
+        for cut in cuts {
+            let (part, behind) = rest.split_at(cut.min(rest.len()));
+            let part = Batch { replay: Replay::Part, ..batch(second(0.0), part.to_vec(), false) };
+            second_life.replay(&part, &mut told_again);
+            rest = behind;
+        }
+        second_life.tick(second(1e9), &mut told_again);
+        let last = Batch { replay: Replay::Last, ..batch(second(0.0), rest.to_vec(), false) };
+        second_life.replay(&last, &mut told_again);
+        prop_assert!(told_again.is_empty(), "{told_again:?}");
+        let (mut as_before, mut again) = (Vec::new(), Vec::new());
+        first.apply(&batch(second(0.0), behind.to_vec(), true), &mut as_before);
+        second_life.apply(&batch(second(0.0), behind.to_vec(), true), &mut again);
+        prop_assert_eq!(again, as_before);
     }
 
     #[test]

@@ -123,9 +123,12 @@ fn silence_for_the_idle_timeout_ends_a_build_and_the_next_event_opens_another() 
     assert_eq!(builds.next_deadline(), Some(second(60.0)));
     builds.tick(second(59.0), &mut out);
     assert_eq!(builds.open_count(), 1);
-    assert_eq!(builds.open_offset(&source()), Some(0));
+    assert_eq!(builds.resumption(source().id).first_offset, Some(0));
     builds.tick(second(60.0), &mut out);
-    assert_eq!((builds.open_count(), builds.next_deadline(), builds.open_offset(&source())), (0, None, None));
+    assert_eq!(
+        (builds.open_count(), builds.next_deadline(), builds.resumption(source().id).first_offset),
+        (0, None, None)
+    );
     builds.apply(&batch(second(70.0), vec![event(40, download("example.com/b"))], false), &mut out);
     builds.finish(second(71.0), &mut out);
     let seen = Seen::of(out);

@@ -21,7 +21,11 @@ impl Trial {
         let ids: Vec<u64> = (1..=kept.len() as u64).collect();
         let written = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&written);
-        let spool = opened.start(&ids, Box::new(move |it| theirs.lock().unwrap().extend_from_slice(it))).unwrap();
+        let on_wrote = move |it: Wrote<'_>| match it {
+            Wrote::Synced(written) => theirs.lock().unwrap().extend_from_slice(written),
+            Wrote::Flushed { .. } | Wrote::Failed => {}
+        };
+        let spool = opened.start(&ids, Box::new(on_wrote)).unwrap();
         (Self { spool, written }, kept)
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use gobeacon_formats::Timestamp;
 
 use super::segment::{self, LEAD, MAGIC, Place};
-use super::{Counts, OnWritten, Work, Written};
+use super::{Counts, OnWrote, Work, Written, Wrote};
 use crate::export::batch::Batch;
 
 /// A segment beyond this size gets no more batches: so much is deleted at once.
@@ -48,7 +48,7 @@ pub(super) struct Writer {
     unwritten: BTreeMap<u64, (Batch, Timestamp)>,
     failing: bool,
     counts: Arc<Counts>,
-    on_written: OnWritten,
+    on_wrote: OnWrote,
 }
 
 /// The segment that is written to.
@@ -65,10 +65,10 @@ impl Writer {
         segments: Segments,
         live: HashMap<u64, Place>,
         counts: Arc<Counts>,
-        on_written: OnWritten,
+        on_wrote: OnWrote,
     ) -> Self {
         let (active, unwritten) = (None, BTreeMap::new());
-        Self { dir, segments, live, active, unwritten, failing: false, counts, on_written }
+        Self { dir, segments, live, active, unwritten, failing: false, counts, on_wrote }
     }
 
     /// Works until it is told to end, or nobody can tell it any more.
@@ -136,11 +136,12 @@ impl Writer {
             tracing::info!(dir = %self.dir.display(), "the spool can be written again");
         }
         self.live.extend(written.iter().map(|it| (it.id, it.place)));
-        (self.on_written)(written);
+        (self.on_wrote)(Wrote::Synced(written));
     }
 
     fn failed(&mut self, error: &io::Error) {
         self.counts.errors.fetch_add(1, Ordering::Relaxed);
+        (self.on_wrote)(Wrote::Failed);
         if !std::mem::replace(&mut self.failing, true) {
             let dir = self.dir.display();
             tracing::error!(%dir, %error, "the spool cannot be written: what waits is held in memory and tried again");
@@ -177,6 +178,9 @@ impl Writer {
         }
         out.flush()?;
         drop(out);
+        if let Some((last, _)) = waiting.last_key_value() {
+            (self.on_wrote)(Wrote::Flushed { before: last + 1 });
+        }
         active.file.sync_data()?;
         (active.bytes, active.batches) = (bytes, index);
         segment.bytes = bytes;
