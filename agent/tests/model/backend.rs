@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use tonic::Code;
 
-use crate::otlp_receiver::{Answer, Receiver, Seen};
+use crate::otlp_receiver::{Answer, Payload, Receiver, Seen};
 
 /// How it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Mood {
     Throttling,
     /// It takes everything and has something to say all the same.
     Warning,
+    /// It says that it did not take one record of each request.
+    Rejecting,
     /// It never answers.
     Hanging,
     /// It takes what comes and its answer is lost.
@@ -29,12 +31,13 @@ pub(crate) enum Mood {
 }
 
 impl Mood {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Well,
         Self::Slow,
         Self::Unavailable,
         Self::Throttling,
         Self::Warning,
+        Self::Rejecting,
         Self::Hanging,
         Self::AnswersLost,
         Self::Down,
@@ -96,6 +99,7 @@ impl Backend {
             (Mood::Well | Mood::Down, _) => Answer::Ok,
             (Mood::Slow, _) => Answer::Slow(Duration::from_millis(300)),
             (Mood::Warning, _) => Answer::Partial { rejected: 0, message: "be kind" },
+            (Mood::Rejecting, _) => Answer::Partial { rejected: 1, message: "not that one" },
             (Mood::Hanging, _) => Answer::Hang,
             (Mood::AnswersLost, _) => Answer::TakenInSilence,
             (Mood::Unavailable, true) => Answer::Grpc(Code::Unavailable, None),
@@ -145,6 +149,12 @@ pub(crate) fn records(taken: &[Seen]) -> Vec<Record> {
         attributes: texts(&record.attributes),
     };
     records.map(|(_, it)| record(it)).collect()
+}
+
+/// Records that answers said were not taken: of logs, or of traces.
+pub(crate) fn rejected(taken: &[Seen], logs: bool) -> u64 {
+    let of = |seen: &&Seen| matches!(seen.payload, Payload::Logs(_)) == logs;
+    taken.iter().filter(of).map(|seen| seen.rejected as u64).sum()
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {

@@ -1,4 +1,4 @@
-//! The agent, life after life, and its counters as Prometheus adds them up.
+//! The agent, life after life, and its counters as who scrapes each life adds them up.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -11,6 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A page waits about a second for the disk, and is then shown all the same.
+const LATE: Duration = Duration::from_millis(800);
 
 /// How the agent is started, each time.
 #[derive(Debug)]
@@ -27,16 +30,18 @@ pub(crate) struct Lives {
     said: PathBuf,
     address: Option<SocketAddr>,
     pub(crate) count: u64,
-    /// The counters of the last page.
+    /// The counters of the last page of this life.
     last: BTreeMap<String, f64>,
     /// The sum of their increases over all pages of all lives.
     sums: BTreeMap<String, f64>,
+    /// A page took so long that it may show what is not remembered yet.
+    pub(crate) showed_late: bool,
 }
 
 impl Lives {
     pub(crate) fn new(setup: Setup) -> Self {
         let (last, sums) = (BTreeMap::new(), BTreeMap::new());
-        Self { setup, child: None, said: PathBuf::new(), address: None, count: 0, last, sums }
+        Self { setup, child: None, said: PathBuf::new(), address: None, count: 0, last, sums, showed_late: false }
     }
 
     /// Starts a life. It may take a moment until it listens.
@@ -44,7 +49,10 @@ impl Lives {
         self.count += 1;
         self.said = self.setup.folder.join(format!("agent-{}.log", self.count));
         self.address = None;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gobeacon"));
+        // a new process counts from 0 again, also where its first page shows more than the last one of the one before
+        self.last.clear();
+        let program = std::env::var("GOBEACON_MODEL_PROGRAM");
+        let mut command = Command::new(program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_gobeacon")));
         let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
         std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
         command.arg("agent").args(&self.setup.arguments).envs(self.setup.variables.iter().cloned());
@@ -86,7 +94,9 @@ impl Lives {
 
     /// Looks at its counters as Prometheus does, if it answers.
     pub(crate) fn scrape(&mut self) -> bool {
+        let begin = Instant::now();
         let Some(page) = self.get("/metrics") else { return false };
+        self.showed_late |= begin.elapsed() > LATE;
         let counters = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let name = series.split('{').next()?;
@@ -95,8 +105,8 @@ impl Lives {
         });
         for (series, value) in counters {
             let before = self.last.insert(series.clone(), value).unwrap_or(0.0);
-            // smaller than before: it began again
-            let increase = if value >= before { value - before } else { value };
+            let increase = value - before;
+            assert!(increase >= 0.0, "{series} goes back from {before} to {value} in one life");
             *self.sums.entry(series).or_default() += increase;
         }
         true

@@ -2,7 +2,7 @@
 //! the disk and to the agent itself, every span arrives once and every counter is what was written.
 //!
 //! `GOBEACON_MODEL_SEED=N` plays one sequence again, `GOBEACON_MODEL_KILLS=N` plays until so many kills were survived,
-//! `GOBEACON_MODEL_SEQUENCES=N` so many sequences.
+//! `GOBEACON_MODEL_SEQUENCES=N` so many sequences. `GOBEACON_MODEL_PROGRAM` is another agent to play with.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -34,6 +34,8 @@ struct Arrivals {
     records: Vec<Record>,
     twice: usize,
     spans: usize,
+    /// Spans and log records that the backend said it did not take.
+    rejected: [u64; 2],
 }
 
 impl Arrivals {
@@ -51,7 +53,8 @@ impl Arrivals {
             // the last one counts, as at a backend that replaces
             of.insert(id, span);
         }
-        Self { things, roots, records: backend::records(taken), twice, spans: seen.len() }
+        let rejected = [false, true].map(|logs| backend::rejected(taken, logs));
+        Self { things, roots, records: backend::records(taken), twice, spans: seen.len(), rejected }
     }
 
     /// The traces in which something of a part arrived.
@@ -99,6 +102,24 @@ pub(crate) fn judge(world: &World, lives: &Lives, taken: &[Seen]) -> Verdict {
     }
     unexpected(world, &arrivals, &traces, &mut verdict);
     counters(world, lives, &arrivals, &mut verdict);
+    verdict
+}
+
+/// The same where so little may wait that some of it must be dropped: what has not arrived is what was counted as dropped.
+pub(crate) fn judge_with_drops(world: &World, lives: &Lives, taken: &[Seen]) -> Verdict {
+    let mut verdict = judge(world, lives, taken);
+    let is_of_drops = |line: &String| line.contains("gobeacon_dropped_total") || line.contains("roots arrived");
+    verdict.missing.retain(|line| line.contains(" written") && !is_of_drops(line));
+    // a root whose children were dropped says of itself whose it is only where the shell said so
+    verdict.wrong.retain(|line| !is_of_drops(line) && !line.starts_with("nobody wrote what trace"));
+    let parts = world.stretches.iter().flat_map(|stretch| &stretch.parts);
+    let things = parts.flat_map(|part| &part.pieces).map(|piece| piece.spans.len() as u64).sum::<u64>();
+    let told = things + lives.sum("gobuild_commands_total");
+    let dropped = lives.sum("gobeacon_dropped_total{what=\"span\",reason=\"queue_full\"}");
+    let arrived = verdict.spans as u64;
+    if arrived + dropped != told {
+        verdict.missing.push(format!("{arrived} spans arrived and {dropped} were counted as dropped, of {told}"));
+    }
     verdict
 }
 
@@ -213,7 +234,21 @@ fn counters(world: &World, lives: &Lives, arrivals: &Arrivals, verdict: &mut Ver
             verdict.wrong.push(format!("{series}: {counted} counted, {wanted} written"));
         }
     }
-    // how often commands were cut is the agent's to say, but its spans and its counters must say the same
+    commands(lives, arrivals, verdict);
+    let lost = ["gobeacon_dropped_total", "gobeacon_log_lost_bytes_total"].map(|series| lives.not_zero(series));
+    verdict.wrong.extend(lost.into_iter().flatten().filter(|series| !series.contains("partial_success")));
+    for (what, rejected) in ["span", "event"].into_iter().zip(arrivals.rejected) {
+        let series = format!("gobeacon_dropped_total{{reason=\"partial_success\",what=\"{what}\"}}");
+        let counted = lives.sum(&series);
+        // who is killed before it has read the answer sends it again, and may be told something else
+        if counted > rejected || (counted < rejected && lives.count == 1) {
+            verdict.missing.push(format!("{series}: {counted} counted, {rejected} rejected"));
+        }
+    }
+}
+
+/// How often commands were cut is the agent's to say, but its spans and its counters must say the same.
+fn commands(lives: &Lives, arrivals: &Arrivals, verdict: &mut Verdict) {
     let mut told = Counts::new();
     for root in arrivals.roots.values().flat_map(BTreeMap::values) {
         let subcommand = root.attributes.get("gobuild.subcommand").map_or("", String::as_str);
@@ -228,9 +263,6 @@ fn counters(world: &World, lives: &Lives, arrivals: &Arrivals, verdict: &mut Ver
         if counted != roots {
             verdict.missing.push(format!("{series}: {counted} counted, {roots} roots arrived"));
         }
-    }
-    for series in ["gobeacon_dropped_total", "gobeacon_log_lost_bytes_total"] {
-        verdict.wrong.extend(lives.not_zero(series));
     }
 }
 

@@ -53,8 +53,15 @@ fn whatever_is_done_to_logs_backend_disk_and_agent_every_span_arrives_once_and_e
     let sum = sum.into_inner().unwrap();
     let (report, took) = (&sum.report, began.elapsed());
     eprintln!(
-        "{} sequences in {took:.0?}: {} kills, {} terminations, {} spans, {} delivered twice, {} bytes of logs; {} said nothing as the machine stood still",
-        sum.sequences, report.kills, report.terminations, report.spans, report.twice, report.bytes, sum.stalled
+        "{} sequences in {took:.0?}: {} kills, {} terminations, {} spans, {} delivered twice, {} dropped as told, {} bytes of logs; {} said nothing as the machine stood still",
+        sum.sequences,
+        report.kills,
+        report.terminations,
+        report.spans,
+        report.twice,
+        report.dropped,
+        report.bytes,
+        sum.stalled
     );
     if let Some(why) = &report.without_disk {
         eprintln!("no disk was full: this process may mount none: {why}");
@@ -65,7 +72,7 @@ fn whatever_is_done_to_logs_backend_disk_and_agent_every_span_arrives_once_and_e
 fn play(seed: u64, sum: &Mutex<Sum>) {
     let folder = tempfile::Builder::new().prefix(&format!("gobeacon-model-{seed}-")).tempdir().unwrap();
     let began = Instant::now();
-    let scope = Scope { steps: 60, kills: if std::env::var("GOBEACON_MODEL_KILLS").is_ok() { 20 } else { 0 } };
+    let scope = Scope { steps: 60, kills: if std::env::var("GOBEACON_MODEL_KILLS").is_ok() { 45 } else { 12 } };
     let played = std::panic::catch_unwind(|| sequence::play(seed, scope, folder.path()));
     let took = began.elapsed();
     let mut sum = sum.lock().unwrap();
@@ -73,11 +80,12 @@ fn play(seed: u64, sum: &Mutex<Sum>) {
     match played {
         Ok(Ok(report)) => {
             eprintln!(
-                "seed {seed}: ok in {took:.1?}: {} kills, {} terminations, {} spans, {} delivered twice{}",
+                "seed {seed}: ok in {took:.1?}: {} kills, {} terminations, {} spans, {} delivered twice, {} dropped as told{}",
                 report.kills,
                 report.terminations,
                 report.spans,
                 report.twice,
+                report.dropped,
                 report.stalled.map(|time| format!("; the machine stood still for {time:.1?}")).unwrap_or_default()
             );
             sum.stalled += u64::from(report.stalled.is_some());
@@ -87,6 +95,7 @@ fn play(seed: u64, sum: &Mutex<Sum>) {
             all.spans += report.spans;
             all.twice += report.twice;
             all.bytes += report.bytes;
+            all.dropped += report.dropped;
             all.without_disk = all.without_disk.take().or(report.without_disk);
         }
         Ok(Err(failed)) => {

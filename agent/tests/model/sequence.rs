@@ -16,6 +16,10 @@ const IDLE: Duration = Duration::from_secs(6);
 const FLUSH: Duration = Duration::from_secs(3);
 /// A file that no glob finds is read so long.
 const LINGER: Duration = Duration::from_secs(3);
+/// The agent may take so long to end in order.
+const SHUTDOWN: Duration = Duration::from_secs(6);
+/// On a disk that has room again everything is written after so long.
+const REMEMBERED: Duration = Duration::from_secs(4);
 /// More logs make a sequence no harder.
 const MOST_LOGS: usize = 8;
 /// Prometheus asks so often here.
@@ -60,6 +64,8 @@ pub(crate) struct Report {
     pub(crate) spans: usize,
     pub(crate) twice: usize,
     pub(crate) bytes: u64,
+    /// Spans that were dropped, and counted, because so little might wait.
+    pub(crate) dropped: u64,
     /// The machine stood still for so long that the outcome says nothing.
     pub(crate) stalled: Option<Duration>,
     pub(crate) without_disk: Option<String>,
@@ -85,6 +91,12 @@ struct Sequence {
     trace: Vec<String>,
     report: Report,
     folder: PathBuf,
+    is_full: bool,
+    freed: Option<Instant>,
+    /// So many stretches were read and shown.
+    remembered: usize,
+    /// Little may wait for the backend.
+    is_tight: bool,
 }
 
 /// Plays a sequence.
@@ -97,7 +109,12 @@ pub(crate) fn play(seed: u64, scope: Scope, folder: &Path) -> Result<Report, Fai
         Err(_) if sequence.world.worst_gap > FLUSH / 2 => {
             Ok(Report { stalled: Some(sequence.world.worst_gap), ..report })
         }
+        // it had backend and disk for all of that time, and says what neither took
+        Err(_) if sequence.lives.sum("gobeacon_dropped_total{reason=\"shutdown\"}") > 0 => {
+            Ok(Report { stalled: Some(SHUTDOWN), ..report })
+        }
         Err(why) => {
+            sequence.keep_state();
             let complaints = Lives::complaints(folder, sequence.lives.count);
             let trace = std::mem::take(&mut sequence.trace);
             Err(Failed { why, trace, complaints })
@@ -114,6 +131,8 @@ impl Sequence {
         let mut report = Report::default();
         let disk = random.chance(40).then(|| SmallDisk::mount(&state, random.between(1, 4)));
         let disk = disk.and_then(|disk| disk.map_err(|why| report.without_disk = Some(why)).ok());
+        // an outage drops what is oldest: what is dropped then is counted
+        let is_tight = disk.is_none() && random.chance(20);
         let globs = world.globs();
         let [endpoint, protocol] = backend.arguments();
         let mut arguments: Vec<String> =
@@ -122,26 +141,58 @@ impl Sequence {
         arguments.extend([endpoint, protocol]);
         arguments.extend(globs.into_iter().flat_map(|glob| ["--logs".to_owned(), glob]));
         let millis = |time: Duration| format!("{}ms", time.as_millis());
-        let variables = vec![
+        let mut variables = vec![
             ("GOBEACON_BUILD_IDLE_TIMEOUT", millis(IDLE)),
             ("GOBEACON_LOGS_FLUSH_AFTER", millis(FLUSH)),
             ("GOBEACON_LOGS_LINGER", millis(LINGER)),
             ("GOBEACON_OTLP_TIMEOUT", "1s".to_owned()),
-            ("GOBEACON_SHUTDOWN_TIMEOUT", "5s".to_owned()),
+            ("GOBEACON_SHUTDOWN_TIMEOUT", millis(SHUTDOWN)),
             ("GOBEACON_HOST_ID", "model".to_owned()),
             ("GOBEACON_DISCOVERY_ENABLED", "false".to_owned()),
         ];
+        if is_tight {
+            variables.push(("GOBEACON_OTLP_SPOOL_BYTES", "0".to_owned()));
+            variables.push(("GOBEACON_OTLP_QUEUE_RECORDS", "1000".to_owned()));
+        }
         let lives = Lives::new(Setup { folder: folder.to_owned(), arguments, variables });
         let now = Instant::now();
         let (mood, trace, folder) = (Mood::Well, Vec::new(), folder.to_owned());
-        Self { random, world, backend, lives, disk, mood, scraped: now, began: now, trace, report, folder }
+        let (scraped, began, is_full, freed, remembered) = (now, now, false, None, 0);
+        Self {
+            random,
+            world,
+            backend,
+            lives,
+            disk,
+            mood,
+            scraped,
+            began,
+            trace,
+            report,
+            folder,
+            is_full,
+            freed,
+            remembered,
+            is_tight,
+        }
     }
 
-    fn play(&mut self, scope: Scope) -> Result<(), Vec<String>> {
+    fn play(&mut self, mut scope: Scope) -> Result<(), Vec<String>> {
+        if self.is_tight {
+            // what a restart sends again may be dropped again
+            scope.kills = 0;
+            self.note("little may wait for the backend, which is away");
+            self.backend.be(Mood::Down);
+        }
         for _ in 0..self.random.between(1, 4) {
             self.world.add_log(&mut self.random);
         }
         self.start()?;
+        if self.is_tight {
+            let pieces = self.random.between(200, 1500);
+            self.note(&format!("job0: {pieces} pieces"));
+            self.world.write(0, pieces, &mut self.random);
+        }
         for _ in 0..scope.steps {
             self.act(scope)?;
             self.look()?;
@@ -234,9 +285,11 @@ impl Sequence {
         let Some(disk) = &self.disk else { return };
         if action == Action::FillDisk {
             disk.fill();
+            self.is_full = true;
             self.note("the disk of the state is full");
-        } else {
+        } else if self.is_full {
             disk.free();
+            (self.is_full, self.freed) = (false, Some(Instant::now()));
             self.note("the disk of the state has room");
         }
     }
@@ -306,6 +359,9 @@ impl Sequence {
     }
 
     fn change_mood(&mut self) {
+        if self.is_tight {
+            return;
+        }
         let mood = if self.mood == Mood::Well { self.random.pick(&Mood::ALL) } else { Mood::Well };
         if mood != self.mood {
             self.note(&format!("the backend is {mood:?}"));
@@ -320,13 +376,15 @@ impl Sequence {
         if !self.what_is_gone_has_arrived()? {
             return Ok(());
         }
+        self.what_is_shown_is_remembered()?;
         let micros = self.random.pick(&[1_000, 30_000, 1_200_000]);
         let micros = self.random.below(micros);
         self.sleep(Duration::from_micros(micros));
         loop {
             self.lives.kill();
             self.report.kills += 1;
-            self.note("the agent is killed");
+            let (read, wrote) = (self.lives.sum("gobeacon_log_bytes_total"), self.world.bytes);
+            self.note(&format!("the agent is killed; it has shown {read} of {wrote} bytes"));
             self.while_it_is_dead();
             if !self.random.chance(15) {
                 return self.start();
@@ -338,6 +396,22 @@ impl Sequence {
         }
     }
 
+    /// What a page shows while nothing can be written is shown again by the next life, and counted again.
+    fn what_is_shown_is_remembered(&mut self) -> Result<(), Vec<String>> {
+        if self.is_full {
+            self.change_disk(Action::FreeDisk);
+        }
+        let late = self.lives.showed_late.then(Instant::now);
+        let Some(freed) = self.freed.take().max(late) else { return Ok(()) };
+        self.lives.showed_late = false;
+        while freed.elapsed() < REMEMBERED {
+            self.sleep(Duration::from_millis(50));
+            self.look()?;
+        }
+        self.lives.scrape();
+        Ok(())
+    }
+
     /// Waits for it now and then. Else there will be better times for a kill.
     fn what_is_gone_has_arrived(&mut self) -> Result<bool, Vec<String>> {
         let is_patient = self.random.chance(50) && self.mood == Mood::Well;
@@ -345,7 +419,11 @@ impl Sequence {
         loop {
             if oracle::is_settled(&self.world, &self.backend.taken()) {
                 // what it has counted is shown, and remembered
-                return Ok(self.lives.scrape());
+                let is_shown = self.lives.scrape();
+                if self.lives.sum("gobeacon_log_bytes_total") == self.world.bytes {
+                    self.remembered = self.world.stretches.len();
+                }
+                return Ok(is_shown);
             }
             if !is_patient || begin.elapsed() > PATIENCE {
                 return Ok(false);
@@ -356,6 +434,12 @@ impl Sequence {
     }
 
     fn terminate(&mut self) -> Result<(), Vec<String>> {
+        // what no backend takes and no disk holds is lost by an end in order, and said to be
+        self.what_is_shown_is_remembered()?;
+        // who stops in order takes what is open to be over
+        for log in self.world.half_written() {
+            self.world.finish_piece(log);
+        }
         self.lives.scrape();
         let status = self.lives.terminate();
         self.report.terminations += 1;
@@ -372,7 +456,15 @@ impl Sequence {
         for _ in 0..self.random.below(4) {
             let log = self.random.below(self.world.logs.len() as u64) as usize;
             let name = self.world.logs[log].name.clone();
-            match self.random.below(4) {
+            match self.random.below(6) {
+                // nobody else can know of it
+                4 if self.world.has_file(log)
+                    && !self.world.logs[log].is_link
+                    && self.world.logs[log].stretch < self.remembered =>
+                {
+                    self.note(&format!("{name}: renamed out of the glob while the agent is dead"));
+                    self.world.rename_beside(log);
+                }
                 0 if self.world.has_file(log) => {
                     self.note(&format!("{name}: renamed within the glob while the agent is dead"));
                     self.world.rename(log, true);
@@ -393,7 +485,9 @@ impl Sequence {
     fn start(&mut self) -> Result<(), Vec<String>> {
         self.lives.start();
         self.note(&format!("life {}", self.lives.count));
-        self.lives.wait_until_ready().map_err(|why| vec![why])
+        self.lives.wait_until_ready().map_err(|why| vec![why])?;
+        self.world.watched_again();
+        Ok(())
     }
 
     /// Waits until all that was written was read: whoever does away with a file before loses what was not.
@@ -407,7 +501,8 @@ impl Sequence {
             }
             if begin.elapsed() > PATIENCE {
                 let wanted = self.world.bytes;
-                return Err(vec![format!("before {why}: {read} of {wanted} bytes were read after {PATIENCE:?}")]);
+                let what = format!("before {why}: {read} of {wanted} bytes were read after {PATIENCE:?}");
+                return Err(std::iter::once(what).chain(told(self.judge())).collect());
             }
             self.alive()?;
             self.sleep(Duration::from_millis(2));
@@ -445,7 +540,9 @@ impl Sequence {
         loop {
             self.lives.scrape();
             let verdict = self.judge();
-            if verdict.missing.is_empty() && verdict.wrong.is_empty() {
+            // what is still open then has told nothing
+            let is_over = !self.is_tight || begin.elapsed() > IDLE * 2;
+            if is_over && verdict.missing.is_empty() && verdict.wrong.is_empty() {
                 break;
             }
             if begin.elapsed() > PATIENCE || (!verdict.wrong.is_empty() && begin.elapsed() > IDLE * 2) {
@@ -463,6 +560,7 @@ impl Sequence {
         self.report.spans = verdict.spans;
         self.report.twice = verdict.twice;
         self.report.bytes = self.world.bytes;
+        self.report.dropped = self.lives.sum("gobeacon_dropped_total{what=\"span\",reason=\"queue_full\"}");
         let may_come_twice = self.report.kills > 0 || self.backend.moods.iter().any(|mood| mood != "Well");
         if !verdict.wrong.is_empty() || !verdict.missing.is_empty() || (verdict.twice > 0 && !may_come_twice) {
             return Err(told(verdict));
@@ -470,8 +568,18 @@ impl Sequence {
         Ok(())
     }
 
+    /// A small disk goes with the sequence.
+    fn keep_state(&mut self) {
+        self.lives.kill();
+        if self.disk.is_some() {
+            let mut copy = std::process::Command::new("cp");
+            let _ = copy.arg("-r").arg(self.folder.join("state")).arg(self.folder.join("state-at-the-end")).status();
+        }
+    }
+
     fn judge(&self) -> Verdict {
-        oracle::judge(&self.world, &self.lives, &self.backend.taken())
+        let judge = if self.is_tight { oracle::judge_with_drops } else { oracle::judge };
+        judge(&self.world, &self.lives, &self.backend.taken())
     }
 
     fn note(&mut self, what: &str) {

@@ -79,6 +79,7 @@ pub(crate) struct World {
     pub(crate) lines: u64,
     /// The longest time for which a piece was half written: on a machine that stalls nothing can be said.
     pub(crate) worst_gap: Duration,
+    watched: Instant,
 }
 
 impl World {
@@ -95,6 +96,7 @@ impl World {
             bytes: 0,
             lines: 0,
             worst_gap: Duration::ZERO,
+            watched: Instant::now(),
         }
     }
 
@@ -118,6 +120,11 @@ impl World {
             files: 0,
         });
         self.logs.len() - 1
+    }
+
+    /// The agent looks on, again: what was silent before was not seen to be.
+    pub(crate) fn watched_again(&mut self) {
+        self.watched = Instant::now();
     }
 
     /// Writes pieces, whole.
@@ -173,6 +180,13 @@ impl World {
         }
         self.stretches[stretch].path = Some(old);
         self.stretches[stretch].is_in_glob = in_glob;
+    }
+
+    /// Renames the file to where no glob finds it, beside its old name, and makes a new one.
+    pub(crate) fn rename_beside(&mut self, log: usize) {
+        self.logs[log].files |= 1;
+        self.rename(log, false);
+        self.reopen(log);
     }
 
     /// Takes the name of the file away; who has it open goes on.
@@ -254,7 +268,12 @@ impl World {
     fn rotated_name(&mut self, log: usize, in_glob: bool) -> PathBuf {
         let log = &mut self.logs[log];
         log.files += 1;
-        let (folder, name) = if in_glob { ("logs", "log") } else { ("old", "txt") };
+        // beside the old name or elsewhere, in turns
+        let (folder, name) = match (in_glob, log.files % 2) {
+            (true, _) => ("logs", "log"),
+            (false, 0) => ("logs", "txt"),
+            (false, _) => ("old", "txt"),
+        };
         self.folder.join(folder).join(format!("{}.{name}.{}", log.name, log.files))
     }
 
@@ -336,7 +355,7 @@ impl World {
             return;
         }
         let stretch = &mut self.stretches[log.stretch];
-        self.worst_gap = self.worst_gap.max(stretch.wrote_at.elapsed());
+        self.worst_gap = self.worst_gap.max(stretch.wrote_at.max(self.watched).elapsed());
         let part: Vec<u8> = log.rest.drain(..bytes.min(log.rest.len())).collect();
         log.file.as_mut().unwrap().write_all(&part).unwrap();
         stretch.wrote_at = Instant::now();

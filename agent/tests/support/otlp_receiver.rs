@@ -102,6 +102,8 @@ pub struct Seen {
     pub headers: BTreeMap<String, String>,
     /// Whether the answer said that it was taken.
     pub taken: bool,
+    /// So many records of it were not, as the answer said.
+    pub rejected: i64,
     pub at: Instant,
 }
 
@@ -357,7 +359,8 @@ impl Core {
             self.changed.notify_all();
             return;
         }
-        let seen = Seen { payload, path: path.to_owned(), headers, taken, at: Instant::now() };
+        let rejected = if let Answer::Partial { rejected, .. } = answer { *rejected } else { 0 };
+        let seen = Seen { payload, path: path.to_owned(), headers, taken, rejected, at: Instant::now() };
         self.state.lock().unwrap().seen.push(seen);
         self.changed.notify_all();
         if matches!(answer, Answer::TakenInSilence) {

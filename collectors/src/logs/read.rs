@@ -105,7 +105,7 @@ impl File {
     /// It was truncated: what comes now is another log in the same file.
     fn begin_again(&mut self, stat: &Stat) -> Turn {
         self.saw(stat);
-        let turn = Turn {
+        let mut turn = Turn {
             batches: self.end().map(|batch| Batch { bookmark: None, ..batch }).into_iter().collect(),
             more: stat.size > 0,
             truncated: true,
@@ -122,6 +122,8 @@ impl File {
         self.backlog = None;
         self.reported = LineCounts::default();
         self.read_modified = Some(stat.modified);
+        // also while it is empty: who remembers logs over a restart must not take it for the first one in this file
+        turn.batches.push(self.batch(Vec::new(), 0, Cause::Read));
         turn
     }
 

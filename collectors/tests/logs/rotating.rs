@@ -124,6 +124,16 @@ fn a_truncated_file_is_read_again_from_its_start_as_another_log() {
 }
 
 #[test]
+fn a_truncated_file_is_another_log_at_once_though_nothing_is_in_it_yet() {
+    let mut it = Followed::start();
+    it.append("a.log", &lines(0..10));
+    it.until_numbers(0..10);
+    fs::File::options().write(true).open(it.path("a.log")).unwrap().set_len(0).unwrap();
+    it.until("the empty one is told", |it| it.logs.len() == 2);
+    assert!(it.logs.values().any(|log| !log.ended && log.read_to == 0), "{:?}", it.logs);
+}
+
+#[test]
 fn a_file_truncated_and_grown_beyond_what_was_read_is_read_again_from_its_start() {
     let mut it = Followed::start();
     it.append("a.log", &lines(0..1000));
