@@ -13,6 +13,7 @@ mod authority;
 mod ending;
 mod hostile;
 mod integrity;
+mod limits;
 mod lives;
 #[path = "../../../collectors/tests/integrity/modules.rs"]
 mod modules;
@@ -28,3 +29,4 @@ mod reload;
 mod rotation;
 mod shutdown;
 mod surviving;
+mod traps;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 
 use proptest::prelude::*;
 
@@ -37,6 +38,20 @@ enum Action {
     Truncate {
         file: u8,
     },
+    /// Copied, and written anew in one write, to any length: also to the very same one.
+    Rewrite {
+        file: u8,
+        lines: u8,
+    },
+    /// Nothing is written for so many bytes.
+    Gap {
+        file: u8,
+        pages: u8,
+    },
+    /// Another name of the same file.
+    Link {
+        file: u8,
+    },
     /// Everything is read before the next action.
     Wait,
 }
@@ -49,7 +64,10 @@ fn action() -> impl Strategy<Value = Action> {
         2 => file.clone().prop_map(|file| Action::RotateOut { file }),
         2 => file.clone().prop_map(|file| Action::RotateIn { file }),
         1 => file.clone().prop_map(|file| Action::Delete { file }),
-        1 => file.prop_map(|file| Action::Truncate { file }),
+        1 => file.clone().prop_map(|file| Action::Truncate { file }),
+        2 => (file.clone(), 1..60_u8).prop_map(|(file, lines)| Action::Rewrite { file, lines }),
+        1 => (file.clone(), 1..200_u8).prop_map(|(file, pages)| Action::Gap { file, pages }),
+        1 => file.prop_map(|file| Action::Link { file }),
         1 => Just(Action::Wait),
     ]
 }
@@ -60,6 +78,8 @@ struct Writer {
     open: BTreeMap<u8, Open>,
     next: u64,
     rotated: u32,
+    /// Lines without a number.
+    noise: u64,
 }
 
 struct Open {
@@ -102,8 +122,47 @@ impl Writer {
                     self.followed.until("the truncation is seen", |it| was_empty || it.health().truncations > before);
                 }
             }
+            Action::Rewrite { file, lines } => self.rewrite(*file, *lines),
+            Action::Gap { file, pages } => {
+                self.finish_line(*file);
+                if let Some(open) = self.open.get(file) {
+                    let length = open.file.metadata().unwrap().len();
+                    open.file.set_len(length + u64::from(*pages) * 4096).unwrap();
+                }
+            }
+            Action::Link { file } => {
+                if self.open.contains_key(file) {
+                    self.rotated += 1;
+                    let (from, to) = (format!("{file}.log"), format!("{file}.{}.link.log", self.rotated));
+                    fs::hard_link(self.followed.path(&from), self.followed.path(&to)).unwrap();
+                }
+            }
             Action::Wait => self.wait(),
         }
+    }
+
+    /// The content becomes other lines at one moment, of which no other can be seen.
+    fn rewrite(&mut self, file: u8, lines: u8) {
+        self.finish_line(file);
+        self.wait();
+        let Some(open) = self.open.get(&file) else { return };
+        let length = open.file.metadata().unwrap().len();
+        let before = self.followed.health().truncations;
+        let mut text = String::new();
+        for _ in 0..lines {
+            text += &line(self.next);
+            self.next += 1;
+        }
+        // lines of other lengths would leave a part of the old ones
+        let fill = usize::try_from(length).unwrap().saturating_sub(text.len());
+        if fill > 0 {
+            text.insert_str(0, &format!("{}\n", "x".repeat(fill - 1)));
+            self.noise += 1;
+        }
+        // the other handle appends, wherever it is told to write
+        let path = self.followed.path(&format!("{file}.log"));
+        fs::File::options().write(true).open(path).unwrap().write_all_at(text.as_bytes(), 0).unwrap();
+        self.followed.until("it is seen", |it| length == 0 || it.health().truncations > before);
     }
 
     fn rotate(&mut self, file: u8, to: &str) {
@@ -163,7 +222,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let followed = Followed::start_in(dir, |settings| settings.max_open_files = handles);
-        let mut writer = Writer { followed, open: BTreeMap::new(), next: 0, rotated: 0 };
+        let mut writer = Writer { followed, open: BTreeMap::new(), next: 0, rotated: 0, noise: 0 };
         for action in &actions {
             writer.act(action);
         }
@@ -174,6 +233,6 @@ proptest! {
         writer.followed.until_numbers(0..written);
         writer.followed.stop();
         prop_assert_eq!(writer.followed.numbers(), (0..written).collect::<Vec<_>>());
-        prop_assert_eq!(writer.followed.lines(), written);
+        prop_assert_eq!(writer.followed.lines(), written + writer.noise);
     }
 }
