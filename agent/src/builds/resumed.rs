@@ -8,6 +8,7 @@
 
 use gobeacon_collectors::{Batch, Replay};
 
+use super::open::OpenBuild;
 use super::{Builds, Outcome};
 
 /// What of a log was open when it was left.
@@ -15,7 +16,7 @@ use super::{Builds, Outcome};
 pub(crate) struct Resumption {
     /// Offset of the first event that was told of the open build; `None`: no build was open.
     pub(crate) first_offset: Option<u64>,
-    /// Downloads of it waited to be told.
+    /// Downloads of it were held. Others may have gone out before: they go out again with them, by the same ids.
     pub(crate) downloads_wait: bool,
 }
 
@@ -37,7 +38,7 @@ impl Builds {
         let build = self.open.get(&log);
         Resumption {
             first_offset: build.map(|build| build.first_offset()).or(word),
-            downloads_wait: build.is_some_and(|build| build.downloads_due().is_some()),
+            downloads_wait: build.is_some_and(OpenBuild::holds_downloads),
         }
     }
 

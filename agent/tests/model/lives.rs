@@ -25,7 +25,7 @@ pub(crate) struct Setup {
 
 /// All lives of the agent in one sequence.
 pub(crate) struct Lives {
-    setup: Setup,
+    pub(crate) setup: Setup,
     child: Option<Child>,
     said: PathBuf,
     address: Option<SocketAddr>,
@@ -51,8 +51,7 @@ impl Lives {
         self.address = None;
         // a new process counts from 0 again, also where its first page shows more than the last one of the one before
         self.last.clear();
-        let program = std::env::var("GOBEACON_MODEL_PROGRAM");
-        let mut command = Command::new(program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_gobeacon")));
+        let mut command = Command::new(program());
         let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
         std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
         command.arg("agent").args(&self.setup.arguments).envs(self.setup.variables.iter().cloned());
@@ -172,6 +171,11 @@ impl Drop for Lives {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The agent that is played with.
+pub(crate) fn program() -> String {
+    std::env::var("GOBEACON_MODEL_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_gobeacon").to_owned())
 }
 
 fn parted(series: &str) -> (&str, Vec<&str>) {

@@ -21,6 +21,7 @@ mod oracle;
 #[path = "../support/otlp_receiver.rs"]
 mod otlp_receiver;
 mod random;
+mod replayed;
 mod run;
 mod sequence;
 mod world;

@@ -26,7 +26,7 @@ pub(crate) struct Verdict {
 type Id = (Vec<u8>, Vec<u8>);
 
 /// All that arrived, in order.
-struct Arrivals {
+pub(crate) struct Arrivals {
     /// The deliveries of each thing that is no root, by what it says of itself.
     things: BTreeMap<String, BTreeMap<Id, Arrived>>,
     /// The roots, by trace.
@@ -39,7 +39,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(taken: &[Seen]) -> Self {
+    pub(crate) fn new(taken: &[Seen]) -> Self {
         let (mut things, mut roots) = (BTreeMap::<_, BTreeMap<_, _>>::new(), BTreeMap::<_, BTreeMap<_, _>>::new());
         let (mut seen, mut twice) = (BTreeSet::new(), 0);
         for span in backend::spans(taken) {
@@ -55,6 +55,14 @@ impl Arrivals {
         }
         let rejected = [false, true].map(|logs| backend::rejected(taken, logs));
         Self { things, roots, records: backend::records(taken), twice, spans: seen.len(), rejected }
+    }
+
+    /// Trace and span ids of all that arrived of a part.
+    pub(crate) fn ids(&self, part: &Part) -> BTreeSet<(String, String)> {
+        let things = part.pieces.iter().flat_map(|piece| &piece.spans).filter_map(|span| self.things.get(&span.key));
+        let traces = self.traces(part);
+        let roots = traces.iter().filter_map(|trace| self.roots.get(trace));
+        things.chain(roots).flat_map(BTreeMap::keys).map(|(trace, id)| (hex(trace), hex(id))).collect()
     }
 
     /// The traces in which something of a part arrived.
@@ -266,6 +274,6 @@ fn commands(lives: &Lives, arrivals: &Arrivals, verdict: &mut Verdict) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

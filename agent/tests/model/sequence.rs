@@ -8,6 +8,7 @@ use crate::disk::SmallDisk;
 use crate::lives::{Lives, PATIENCE, Setup};
 use crate::oracle::{self, Verdict};
 use crate::random::Random;
+use crate::replayed;
 use crate::world::World;
 
 /// A command whose log is silent for so long is over.
@@ -565,7 +566,9 @@ impl Sequence {
         if !verdict.wrong.is_empty() || !verdict.missing.is_empty() || (verdict.twice > 0 && !may_come_twice) {
             return Err(told(verdict));
         }
-        Ok(())
+        let differ = |it: &Self| replayed::differences(&it.world, &it.backend.taken(), &it.lives.setup.variables);
+        let differences = if self.is_tight { Vec::new() } else { differ(self) };
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
     }
 
     /// A small disk goes with the sequence.

@@ -39,6 +39,8 @@ pub(crate) struct Stretch {
     pub(crate) path: Option<PathBuf>,
     /// A glob finds it.
     pub(crate) is_in_glob: bool,
+    /// It is what the file held first.
+    pub(crate) is_first: bool,
     wrote_at: Instant,
 }
 
@@ -221,7 +223,7 @@ impl World {
         }
         self.logs[log].file.as_ref().unwrap().set_len(0).unwrap();
         self.stretches[stretch].is_in_glob = false;
-        self.new_stretch(log, path);
+        self.new_stretch(log, path, false);
     }
 
     /// Compresses a rotated file and removes it. Says which, if there was one.
@@ -277,7 +279,7 @@ impl World {
         self.folder.join(folder).join(format!("{}.{name}.{}", log.name, log.files))
     }
 
-    fn new_stretch(&mut self, log: usize, path: PathBuf) {
+    fn new_stretch(&mut self, log: usize, path: PathBuf, is_first: bool) {
         let (label, number) = (self.logs[log].name.clone(), self.stretches.len());
         self.logs[log].stretch = number;
         self.stretches.push(Stretch {
@@ -285,6 +287,7 @@ impl World {
             parts: Vec::new(),
             path: Some(path),
             is_in_glob: true,
+            is_first,
             wrote_at: Instant::now(),
         });
     }
@@ -306,7 +309,7 @@ impl World {
             symlink(&real, &new).unwrap();
             std::fs::rename(&new, &path).unwrap();
         }
-        self.new_stretch(at, real);
+        self.new_stretch(at, real, true);
     }
 
     fn begin_piece(&mut self, at: usize, random: &mut Random) {

@@ -21,6 +21,11 @@ impl OpenBuild {
         self.downloads_due
     }
 
+    /// Whether any have not gone out: they wait for what files tell, for the command to go on, or for its end.
+    pub(in crate::builds) fn holds_downloads(&self) -> bool {
+        self.downloads.len() > 0
+    }
+
     /// Hands out the downloads that waited.
     pub(in crate::builds) fn release(&mut self, out: &mut Vec<Outcome>) {
         self.downloads_due = None;

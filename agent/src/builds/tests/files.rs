@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gobeacon_collectors::modcache::{Download, Ending, Event as FileEvent, Report, Stall};
-use gobeacon_collectors::{Root, Source};
+use gobeacon_collectors::{Batch, Replay, Root, Source};
 use gobeacon_formats::{Event, EventKind, Failure, FailureClass, HttpAnswer, Timestamp};
 use proptest::prelude::*;
 
-use super::{Builds, Outcome, Seen, Settings, attribute, batch, check, echo, second, settings, text};
+use super::{Builds, Outcome, Seen, Settings, attribute, batch, check, echo, second, settings, source, text};
 use crate::builds::build::{SpanKind, Value};
 
 fn watching() -> Builds {
@@ -56,7 +56,7 @@ fn say_in(log: u8, builds: &mut Builds, at: f64, kinds: Vec<EventKind>, out: &mu
     let events = numbered.map(|(n, kind)| Event { kind, time: None, offset: offset(n), lines: 1 }).collect();
     builds.tick(second(at), out);
     let source = Arc::new(Source { id: [log; 16], path: PathBuf::from("/logs/build.log") });
-    builds.apply(&gobeacon_collectors::Batch { source, ..batch(second(at), events, false) }, out);
+    builds.apply(&Batch { source, ..batch(second(at), events, false) }, out);
 }
 
 fn line(module: &str) -> EventKind {
@@ -182,6 +182,35 @@ fn downloads_wait_a_moment_for_their_files_when_the_command_goes_on() {
     let [span] = before.named("module download")[..] else { panic!("{:#?}", before.spans) };
     assert_eq!((span.start, span.end), (second(9.1), second(10.2)));
     assert_eq!(counts(&finished(builds, 31.0, out)), (1, 0, 1));
+}
+
+#[test]
+fn a_download_that_is_told_behind_others_that_have_gone_out_is_not_lost_by_a_restart() {
+    let late = || {
+        EventKind::Failure(Box::new(Failure {
+            module: Some("example.com/gone".to_owned()),
+            version: Some("v1.0.0".to_owned()),
+            ..Failure::new(FailureClass::ProxyNotFound)
+        }))
+    };
+    let (mut first, mut out) = (watching(), Vec::new());
+    say(&mut first, 9.0, vec![echo("go build"), line("example.com/m")], &mut out);
+    say(&mut first, 10.0, compiled(), &mut out);
+    first.tick(second(13.0), &mut out);
+    assert_eq!(Seen::of(out.clone()).named("module download").len(), 1);
+    say(&mut first, 14.0, vec![late()], &mut out);
+
+    let (mut next, mut told) = (watching(), Vec::new());
+    next.resume(source().id, first.resumption(source().id));
+    let kinds = [vec![echo("go build"), line("example.com/m")], compiled(), vec![late()]].concat();
+    let numbered = kinds.into_iter().zip(9_000..);
+    let events = numbered.map(|(kind, offset)| Event { kind, time: None, offset, lines: 1 }).collect();
+    next.tick(second(20.0), &mut told);
+    next.replay(&Batch { replay: Replay::Last, ..batch(second(14.0), events, false) }, &mut told);
+    assert_eq!(told, []);
+    let seen = finished(next, 31.0, told);
+    let names: Vec<_> = seen.named("module download").iter().map(|it| attribute(it, "gobuild.module.path")).collect();
+    assert!(names.contains(&Some(&Value::Str("example.com/gone".into()))), "{names:?}");
 }
 
 #[test]
