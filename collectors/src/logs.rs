@@ -39,6 +39,7 @@ mod resume;
 mod seen;
 mod silence;
 mod succession;
+mod unpack;
 mod walk;
 mod watch;
 

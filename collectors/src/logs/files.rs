@@ -65,6 +65,13 @@ impl Files {
         self.by_key.insert(key, file);
     }
 
+    /// One that has no name and is open.
+    pub(crate) fn insert_open(&mut self, key: Key, mut file: File, handle: std::fs::File) {
+        file.handle = Some(handle);
+        self.open.push_back(key);
+        self.insert(key, file);
+    }
+
     /// Takes a file out with all its names.
     pub(crate) fn remove(&mut self, key: Key) -> Option<File> {
         let file = self.by_key.remove(&key)?;

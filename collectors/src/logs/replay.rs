@@ -96,6 +96,9 @@ impl File {
     /// Gives the parser the silences that it was given at this place in an earlier life.
     pub(super) fn catch_up(&mut self) -> Vec<Batch> {
         let mut batches = Vec::new();
+        if self.is_to_be_read_again() {
+            return batches;
+        }
         let is_open = self.again.as_ref().is_some_and(|again| again.is_open);
         while let Some(again) = self.again.as_mut()
             && let Some(parser) = self.parser.as_mut()

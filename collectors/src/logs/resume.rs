@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::bookmark::{Cause, Known, Replay};
 use super::file::{self, File, Position};
 use super::follow::Follower;
+use super::unpack::{self, Unpacked};
 use super::walk::is_absent;
 use crate::harness::Problem;
 use crate::os::{self, Key, Kind, Stat};
@@ -77,7 +78,7 @@ impl Follower<'_> {
             for key in missing {
                 match renamed.get(&key) {
                     Some((path, stat)) => self.elsewhere(path, stat),
-                    None => self.not_found(key),
+                    None => self.perhaps_packed(&dir, key),
                 }
             }
         }
@@ -102,14 +103,36 @@ impl Follower<'_> {
         }
     }
 
-    fn not_found(&mut self, key: Key) {
+    /// It is nowhere: it was compressed, or it is gone.
+    fn perhaps_packed(&mut self, dir: &Path, key: Key) {
         let Some(known) = self.known.remove(&key) else { return };
+        let found = unpack::unpacked(dir, &known).and_then(|found| {
+            let Some(Unpacked { handle, seen }) = found else { return Ok(None) };
+            // what it was, though it lies elsewhere
+            Ok(Some((Stat { key, ..os::stat_open(&handle)? }, handle, seen)))
+        });
+        match found {
+            Ok(Some((stat, handle, seen))) => {
+                self.files.insert_open(key, File::resumed(known, &stat, seen, Some(stat.modified)), handle);
+                self.orphan(key);
+            }
+            Ok(None) => self.not_found(&known),
+            Err(error) => {
+                if !is_absent(&error) {
+                    self.complain(Some(&known.path), Problem::of(&error));
+                }
+                self.not_found(&known);
+            }
+        }
+    }
+
+    fn not_found(&mut self, known: &Known) {
         let unread = known.bookmark.unread();
         if unread > 0 {
             tracing::warn!(path = %known.path.display(), unread_bytes = unread, "a log went away unread while the agent was down");
         }
         self.health.lost(unread);
-        self.gone(&known);
+        self.gone(known);
     }
 
     /// Nothing more will come of a log of an earlier life.

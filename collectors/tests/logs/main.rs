@@ -10,6 +10,7 @@ mod following;
 mod limits;
 mod model;
 mod records;
+mod resuming;
 mod rewriting;
 mod rotating;
 mod stopping;

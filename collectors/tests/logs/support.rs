@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use gobeacon_collectors::logs::{self, Changes, Settings};
-use gobeacon_collectors::{Batch, CHANNEL_BATCHES, Health, HealthReading, Running};
+use gobeacon_collectors::{Batch, Bookmark, CHANNEL_BATCHES, Health, HealthReading, Replay, Running};
 use gobeacon_formats::EventKind;
 use tempfile::TempDir;
 
@@ -37,6 +37,10 @@ pub(crate) struct Followed {
     health: Arc<Health>,
     pub(crate) changes: Changes,
     pub(crate) logs: HashMap<[u8; 16], Log>,
+    /// The last place of each log.
+    pub(crate) marks: HashMap<PathBuf, Bookmark>,
+    /// What an earlier life had told.
+    pub(crate) replayed: Vec<Batch>,
     batches: Receiver<Batch>,
 }
 
@@ -91,7 +95,16 @@ impl Followed {
             }
         });
         let health = running.health();
-        let mut followed = Self { dir, running: Some(running), health, changes, logs: HashMap::new(), batches };
+        let mut followed = Self {
+            dir,
+            running: Some(running),
+            health,
+            changes,
+            logs: HashMap::new(),
+            marks: HashMap::new(),
+            replayed: Vec::new(),
+            batches,
+        };
         followed.until("the first look at everything", |it| it.health().state.is_up());
         followed
     }
@@ -170,6 +183,12 @@ impl Followed {
     }
 
     fn take(&mut self, batch: Batch) {
+        if batch.replay != Replay::No {
+            return self.replayed.push(batch);
+        }
+        if let Some(bookmark) = batch.bookmark {
+            self.marks.insert(batch.source.path.clone(), bookmark);
+        }
         let log = self.logs.entry(batch.source.id).or_default();
         assert!(!log.ended, "a batch after the end of {:?}", batch.source);
         if log.bytes > 0 {
