@@ -22,9 +22,10 @@ pub(crate) struct Config {
     #[garde(custom(validate::listen))]
     #[schemars(extend("x-flag" = "--listen"))]
     pub(crate) listen: String,
-    /// Folder for what the agent must remember over restarts: traces and log events that are not delivered yet. After a
-    /// restart logs are read from their starts, and the same lines give the same trace ids. One that is set is made
-    /// where it is missing; when it cannot be written the agent warns and goes on. Unset, it is `$STATE_DIRECTORY` where systemd sets it,
+    /// Folder for what the agent must remember over restarts: how far logs were read, which builds are open, what no
+    /// scrape has shown, and traces and log events that are not delivered yet. Without it logs are read from their
+    /// starts after a restart, and the same lines give the same trace ids. It is made where it is missing; when it cannot
+    /// be written the agent warns and goes on. Unset, it is `$STATE_DIRECTORY` where systemd sets it,
     /// `/var/lib/gobeacon` for root, and `gobeacon` in `$XDG_STATE_HOME` or `~/.local/state` for everybody else.
     #[garde(skip)]
     #[schemars(extend("x-flag" = "--state-dir", "x-at-start" = true))]
