@@ -59,6 +59,11 @@ impl<R: Record> Builder<R> {
         Self { limits, common, groups: Vec::new(), records: 0, bytes: 0 }
     }
 
+    /// Other limits, for records that come from now on.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
     }

@@ -155,7 +155,10 @@ impl<R: Record> Lane<R> {
     /// Sends there from the next request on, and holds so much.
     pub(super) fn redirect(&self, way: Way, limits: Limits, spool_bytes: Option<u64>) {
         let spool_bytes = spool_bytes.filter(|_| self.is_spooled());
-        self.lock().queue.set_quota(quota(limits, spool_bytes));
+        let mut state = self.lock();
+        state.queue.set_quota(quota(limits, spool_bytes));
+        state.builder.set_limits(limits);
+        drop(state);
         *self.new_way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
         self.work.notify_one();
     }

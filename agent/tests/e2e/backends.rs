@@ -29,6 +29,7 @@ impl Protocol {
 /// A Collector with an OTLP receiver for both protocols and a file for each signal.
 pub(crate) struct Collector {
     process: Running,
+    scheme: &'static str,
     grpc: SocketAddr,
     http: SocketAddr,
     traces: PathBuf,
@@ -38,10 +39,15 @@ pub(crate) struct Collector {
 impl Collector {
     /// Starts it and waits until it listens.
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, "", "")
+    }
+
+    /// The same, with further settings of each receiver.
+    pub(crate) fn start_with(folder: &Path, for_grpc: &str, for_http: &str) -> Self {
         let (grpc, http) = (free_address(), free_address());
         let (traces, logs) = (folder.join("traces.json"), folder.join("logs.json"));
         let config = format!(
-            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: '{grpc}'}}\n      http: {{endpoint: '{http}'}}\n\
+            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: '{grpc}', {for_grpc}}}\n      http: {{endpoint: '{http}', {for_http}}}\n\
              processors:\n  batch: {{timeout: 50ms}}\n\
              exporters:\n  file/traces: {{path: '{}', flush_interval: 50ms}}\n  file/logs: {{path: '{}', flush_interval: 50ms}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n\
@@ -62,15 +68,23 @@ impl Collector {
             }
             Ok(())
         });
-        Self { process, grpc, http, traces, logs }
+        Self { process, scheme: "http", grpc, http, traces, logs }
+    }
+
+    /// It speaks TLS.
+    pub(crate) fn secure(self) -> Self {
+        Self { scheme: "https", ..self }
     }
 
     /// What `--otlp-endpoint` gets.
     pub(crate) fn endpoint(&self, protocol: Protocol) -> String {
-        match protocol {
-            Protocol::Grpc => format!("http://{}", self.grpc),
-            Protocol::Http => format!("http://{}", self.http),
-        }
+        let address = match protocol {
+            Protocol::Grpc => self.grpc,
+            Protocol::Http => self.http,
+        };
+        // the name that certificates are for
+        let host = if self.scheme == "https" { "localhost".to_owned() } else { address.ip().to_string() };
+        format!("{}://{host}:{}", self.scheme, address.port())
     }
 
     /// Ends it, so that it writes all that it has, and reads what arrived.

@@ -11,11 +11,14 @@
     reason = "a test may panic"
 )]
 
+#[path = "../support/authority.rs"]
+mod authority;
 mod backends;
 mod buildcache;
 mod builds;
 mod caches;
 mod counted;
+mod delivery;
 mod downloads;
 mod go;
 mod goproxy;
