@@ -6,9 +6,11 @@
 //! decided as the OTLP specification has it.
 
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
@@ -18,6 +20,7 @@ use super::counts::{FailureReason, Signal};
 use super::settings::{Protocol, SignalSettings};
 
 mod grpc;
+mod gzipped;
 mod http;
 mod proxy;
 mod secrets;
@@ -162,6 +165,13 @@ fn taken(signal: Signal, body: &[u8]) -> Answer {
         Err(_) => (0, "the answer is not that of an OTLP receiver: check the endpoint".to_owned()),
     };
     Answer::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(&message) }
+}
+
+/// At the level that costs the least: what is sent is nearly as small, and a backlog goes out several times as fast.
+fn gzip(payload: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4), flate2::Compression::fast());
+    encoder.write_all(payload)?;
+    Ok(encoder.finish()?.into())
 }
 
 /// Whether a refusal is for the size of the request: what the receivers of Go, Java, C++ and Rust say.

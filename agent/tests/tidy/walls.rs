@@ -34,8 +34,8 @@ const ROOMS: &[(&[&str], &[&str])] = &[
         &["opentelemetry", "tonic::", "reqwest::", "prost::", "rustls::"],
         &["agent/src/export.rs", "agent/src/export/", "agent/src/self_telemetry.rs"],
     ),
-    (&["axum::", "hyper::"], &["agent/src/admin.rs", "agent/src/admin/"]),
-    (&["hyper_util::"], &["agent/src/admin.rs", "agent/src/export/transport/"]),
+    (&["axum::"], &["agent/src/admin.rs", "agent/src/admin/"]),
+    (&["hyper::", "hyper_util::"], &["agent/src/admin.rs", "agent/src/export/transport/"]),
     (&["serde_saphyr", "garde::", "schemars::"], &["agent/src/config.rs", "agent/src/config/"]),
 ];
 

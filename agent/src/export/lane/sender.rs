@@ -28,7 +28,16 @@ struct Sender<R: Record> {
     /// At most `Limits::concurrency` of them.
     requests: JoinSet<Sent>,
     /// What each request carries: a request that panics must not take its batch with it.
-    batches: HashMap<Id, (Entry, Instant)>,
+    batches: HashMap<Id, OnTheWay>,
+    /// Which backend it is, counted: what one says has no meaning for the next.
+    backend: u64,
+}
+
+/// A batch on its way.
+struct OnTheWay {
+    entry: Entry,
+    begun: Instant,
+    backend: u64,
 }
 
 /// What became of a batch on its way.
@@ -50,6 +59,7 @@ impl<R: Record> Lane<R> {
             timeout,
             requests: JoinSet::new(),
             batches: HashMap::new(),
+            backend: 0,
         };
         loop {
             sender.take_new_way();
@@ -70,6 +80,7 @@ impl<R: Record> Sender<R> {
         if let Some(Way { transport, timeout, endpoint }) = way {
             (self.transport, self.timeout) = (transport, timeout);
             self.backoff = Backoff::new(&self.lane.limits);
+            self.backend += 1;
             let mut state = self.lane.lock();
             state.resume_at = None;
             state.health.moved(endpoint);
@@ -106,7 +117,8 @@ impl<R: Record> Sender<R> {
             };
             Sent::Attempted(attempt::<R>(transport, timeout, payload, records).await)
         });
-        self.batches.insert(request.id(), (entry, Instant::now()));
+        let on_the_way = OnTheWay { entry, begun: Instant::now(), backend: self.backend };
+        self.batches.insert(request.id(), on_the_way);
     }
 
     fn ended(&mut self, ended: Result<(Id, Sent), JoinError>) {
@@ -115,9 +127,10 @@ impl<R: Record> Sender<R> {
             Ok((id, Sent::Unreadable(error))) => return self.unreadable(id, &error),
             Err(error) => (error.id(), None),
         };
-        let Some((entry, begun)) = self.batches.remove(&id) else { return };
+        let Some(OnTheWay { entry, begun, backend }) = self.batches.remove(&id) else { return };
         let Attempt { answers, rest, timed_out } = attempt.unwrap_or_else(|| unreadable(entry.records));
-        if timed_out {
+        let is_present = backend == self.backend;
+        if timed_out && is_present {
             self.transport.reconnect();
         }
         let goes_on = answers.last().is_some_and(|(answer, _)| matches!(answer, Answer::Again { .. }));
@@ -126,7 +139,7 @@ impl<R: Record> Sender<R> {
             self.lane.counts.request();
             self.observed(if of == 0 { records } else { of }, begun, &answer);
             records -= of.min(records);
-            self.settle(of, answer);
+            self.settle(of, answer, is_present);
         }
         let mut state = self.lane.lock();
         match (goes_on, rest) {
@@ -142,7 +155,7 @@ impl<R: Record> Sender<R> {
 
     /// There was no request: what it should have carried is gone.
     fn unreadable(&mut self, id: Id, error: &io::Error) {
-        if let Some((entry, _)) = self.batches.remove(&id) {
+        if let Some(OnTheWay { entry, .. }) = self.batches.remove(&id) {
             let mut state = self.lane.lock();
             self.lane.counts.dropped(DropReason::Unreadable, entry.records);
             state.health.unreadable(error, entry.records);
@@ -164,8 +177,9 @@ impl<R: Record> Sender<R> {
         observer(RequestEnded { signal: R::SIGNAL, records, took: begun.elapsed(), failure });
     }
 
-    /// Counts what one request came to; `records` are those of it that are settled with it.
-    fn settle(&mut self, records: u64, answer: Answer) {
+    /// Counts what one request came to; `records` are those of it that are settled with it. Where the backend is not the
+    /// present one any more, it says nothing of when to send again.
+    fn settle(&mut self, records: u64, answer: Answer, is_present: bool) {
         let (lane, mut state) = (&self.lane, self.lane.lock());
         match answer {
             Answer::Taken { rejected, message } => {
@@ -189,8 +203,10 @@ impl<R: Record> Sender<R> {
             }
             Answer::Again { reason, after, message } => {
                 lane.counts.failure(reason);
-                state.health.again(reason, &message);
-                self.backoff.failed(Instant::now(), after);
+                if is_present {
+                    state.health.again(reason, &message);
+                    self.backoff.failed(Instant::now(), after);
+                }
             }
             Answer::Refused { reason, message } => {
                 lane.counts.failure(reason);

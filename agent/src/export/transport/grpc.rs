@@ -15,10 +15,12 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Extensions, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::gzipped::Gzipped;
 use super::proxy::Via;
 use super::secrets::Tls;
 use super::{
-    Answer, StartError, USER_AGENT, failed_in_tls, is_about_size, proxy, setup_error, shortened, taken, with_causes,
+    Answer, StartError, USER_AGENT, failed_in_tls, gzip, is_about_size, proxy, setup_error, shortened, taken,
+    with_causes,
 };
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
@@ -69,12 +71,14 @@ impl Grpc {
     }
 
     pub(super) async fn send(self, payload: Bytes) -> Answer {
-        let mut client = tonic::client::Grpc::new(self.channel);
-        client = match self.compression {
-            Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
-            Compression::None => client,
+        let is_on = self.compression == Compression::Gzip;
+        let payload = match is_on.then(|| gzip(&payload)) {
+            None => payload,
+            Some(Ok(compressed)) => compressed,
+            Some(Err(error)) => return Answer::Refused { reason: FailureReason::Rejected, message: error.to_string() },
         };
-        client = client.accept_compressed(CompressionEncoding::Gzip);
+        let client = tonic::client::Grpc::new(Gzipped { channel: self.channel, is_on });
+        let mut client = client.accept_compressed(CompressionEncoding::Gzip);
         if let Err(error) = client.ready().await {
             return lost(&error, &self.via);
         }

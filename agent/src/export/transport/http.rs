@@ -5,17 +5,17 @@
 //!
 //! Invariant: which status is retried is decided by `meaning`, as the OTLP specification has it.
 
-use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use flate2::write::GzEncoder;
 use prost::bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Response, StatusCode, Url};
 
 use super::secrets::Tls;
-use super::{Answer, StartError, USER_AGENT, failed_in_tls, is_about_size, setup_error, shortened, taken, with_causes};
+use super::{
+    Answer, StartError, USER_AGENT, failed_in_tls, gzip, is_about_size, setup_error, shortened, taken, with_causes,
+};
 use crate::export::counts::{FailureReason, Signal};
 use crate::export::settings::{Compression, SignalSettings};
 
@@ -78,12 +78,6 @@ fn with_tls(builder: ClientBuilder, settings: &SignalSettings, tls: Tls) -> reqw
         }
         None => Ok(builder),
     }
-}
-
-fn gzip(payload: &[u8]) -> std::io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4), flate2::Compression::fast());
-    encoder.write_all(payload)?;
-    Ok(encoder.finish()?.into())
 }
 
 /// What a response means for the batch.
