@@ -28,6 +28,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod wire;
 
 pub(crate) use change::{Change, Lanes};
 pub(crate) use counts::{DropReason, FailureReason, Report, Signal};

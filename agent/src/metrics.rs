@@ -11,7 +11,7 @@ use gobeacon_collectors::{Batch, HealthReading, logs};
 use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 use crate::builds::Outcome;
-use crate::builds::build::TraceId;
+use crate::builds::build::{SpanId, TraceId};
 use crate::builds::ids;
 use crate::builds::summary::{BuildOutcome, BuildSummary};
 use crate::export;
@@ -82,6 +82,20 @@ pub(crate) struct Metrics {
     shown: Counted,
     /// What was written before this is no measure of how quick the agent is.
     started: Timestamp,
+    often: Often,
+    /// The trace that was an exemplar last, and its root.
+    root: Option<(TraceId, SpanId)>,
+}
+
+/// What is counted so often that it is added up here, and handed over when somebody wants to see it.
+#[derive(Debug, Default)]
+struct Often {
+    tests: u64,
+    test_failures: u64,
+    packages: u64,
+    packages_cached: u64,
+    /// Of hosts that no line names.
+    downloads: u64,
 }
 
 impl Metrics {
@@ -100,6 +114,8 @@ impl Metrics {
             carried: Carried::default(),
             shown: Counted::default(),
             started: now,
+            often: Often::default(),
+            root: None,
         })
     }
 
@@ -111,10 +127,17 @@ impl Metrics {
         self.families.add(Id::LogLinesUnrecognised, &[], lines.unrecognised);
         self.families.add(Id::Dropped, &LINE_TOO_LONG, lines.truncated);
         self.families.add(Id::Dropped, &PARSER_FULL, lines.forgotten);
-        for same_kind in events.chunk_by(|a, b| a.kind.name() == b.kind.name()) {
-            if let [Event { kind, .. }, ..] = same_kind {
-                self.families.add(Id::Events, &[EventKind::name(kind)], same_kind.len() as u64);
+        let mut kinds: Vec<(&'static str, u64)> = Vec::new();
+        for Event { kind, .. } in events {
+            let name = EventKind::name(kind);
+            // the names are few, and mostly at one address each: where one has two it stands twice
+            match kinds.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((name, 1)),
             }
+        }
+        for (name, count) in kinds {
+            self.families.add(Id::Events, &[name], count);
         }
         if *observed >= self.started {
             let latency = now.seconds_since(*observed).max(0.0);
@@ -127,6 +150,7 @@ impl Metrics {
         match outcome {
             Outcome::Telemetry(_) | Outcome::CommandStarted { .. } => {}
             Outcome::CommandEnded(summary) => self.command(summary),
+            Outcome::Download { host: None, .. } => self.often.downloads += 1,
             Outcome::Download { host, .. } => {
                 let host = self.hosts.label(host.as_deref());
                 self.families.add(Id::ModuleDownloads, &[&host], 1);
@@ -247,7 +271,7 @@ impl Metrics {
     }
 
     /// What was counted and is on no page so far.
-    pub(crate) fn not_shown(&self) -> Vec<Series> {
+    pub(crate) fn not_shown(&mut self) -> Vec<Series> {
         Counted::of(&self.gather()).beyond(&self.shown)
     }
 
@@ -269,10 +293,21 @@ impl Metrics {
         }
     }
 
-    fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
+    fn gather(&mut self) -> Vec<prometheus::proto::MetricFamily> {
+        self.hand_over();
         let mut families = self.families.gather();
         self.carried.add_to(&mut families);
         families
+    }
+
+    fn hand_over(&mut self) {
+        let Often { tests, test_failures, packages, packages_cached, downloads } = std::mem::take(&mut self.often);
+        self.families.add(Id::Tests, &[UNKNOWN_REPOSITORY], tests);
+        self.families.add(Id::TestFailures, &[UNKNOWN_REPOSITORY], test_failures);
+        self.families.add(Id::TestPackages, &[], packages);
+        self.families.add(Id::TestPackagesCached, &[], packages_cached);
+        let host = self.hosts.label(None);
+        self.families.add(Id::ModuleDownloads, &[&host], downloads);
     }
 
     fn command(&mut self, summary: &BuildSummary) {
@@ -284,19 +319,20 @@ impl Metrics {
             self.families.add(Id::CommandFailures, &[subcommand, class], 1);
         }
         if let Some(seconds) = summary.duration_seconds {
-            let exemplar = root_exemplar(summary.trace_id, seconds, summary.end);
+            let exemplar = self.root_exemplar(summary.trace_id, seconds, summary.end);
             self.families.observe_traced(Id::CommandDuration, &[subcommand, summary.outcome.id()], exemplar);
         }
     }
 
     fn test(&mut self, status: CaseStatus, elapsed_seconds: Option<f64>, trace: TraceId, now: Timestamp) {
-        self.families.add(Id::Tests, &[UNKNOWN_REPOSITORY], 1);
+        self.often.tests += 1;
         match status {
-            CaseStatus::Fail => self.families.add(Id::TestFailures, &[UNKNOWN_REPOSITORY], 1),
+            CaseStatus::Fail => self.often.test_failures += 1,
             CaseStatus::Pass | CaseStatus::Skip => {}
         }
         if let Some(seconds) = elapsed_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
-            self.families.observe_traced(Id::TestDuration, &[], root_exemplar(trace, seconds, now));
+            let exemplar = self.root_exemplar(trace, seconds, now);
+            self.families.observe_traced(Id::TestDuration, &[], exemplar);
         }
     }
 
@@ -305,10 +341,8 @@ impl Metrics {
             PackageStatus::NoTestFiles => return,
             PackageStatus::Pass | PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed => {}
         }
-        self.families.add(Id::TestPackages, &[], 1);
-        if cached {
-            self.families.add(Id::TestPackagesCached, &[], 1);
-        }
+        self.often.packages += 1;
+        self.often.packages_cached += u64::from(cached);
     }
 
     fn failure(&mut self, failure: &Failure, now: Timestamp) {
@@ -327,9 +361,14 @@ impl Metrics {
             self.mismatched.add(ids::remembered(&[module, version]), now);
         }
     }
-}
 
-/// The root span is the one of a trace that is exported for sure.
-fn root_exemplar(trace_id: TraceId, value: f64, time: Timestamp) -> Exemplar {
-    Exemplar { trace_id, span_id: ids::root_of(trace_id), value, time }
+    /// The root span is the one of a trace that is exported for sure.
+    fn root_exemplar(&mut self, trace_id: TraceId, value: f64, time: Timestamp) -> Exemplar {
+        let span_id = match self.root {
+            Some((known, root)) if known == trace_id => root,
+            Some(_) | None => ids::root_of(trace_id),
+        };
+        self.root = Some((trace_id, span_id));
+        Exemplar { trace_id, span_id, value, time }
+    }
 }

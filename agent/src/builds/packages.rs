@@ -44,7 +44,6 @@ impl Why {
 /// One test case that ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Case {
-    pub(super) span_id: SpanId,
     pub(super) name: String,
     pub(super) status: CaseStatus,
     pub(super) start: Timestamp,
@@ -57,6 +56,12 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// The span of the case under that of its package: made when it is wanted, for most cases of large builds never go
+    /// out.
+    pub(super) fn span_id(&self, package: SpanId) -> SpanId {
+        ids::child_of(package, "test", &self.name, self.offset)
+    }
+
     /// The higher, the sooner it is kept: failures, then the longest; ends with what makes it unique.
     fn worth(&self) -> (bool, i64, u64) {
         let told = self.flaky || self.status == CaseStatus::Fail;
@@ -176,10 +181,9 @@ impl Packages {
         let flaky = self.flaky(case);
         let start = times.start_of(at, case.elapsed);
         let (package, evicted) = self.package(case.package.unwrap_or(""), at, offset);
-        let span_id = ids::child_of(package.span_id, "test", case.name, offset);
+        let Some(package) = package else { return (None, evicted) };
         package.cover(start, at.time);
-        package.cases.push(Case {
-            span_id,
+        let case = Case {
             name: redact::bounded(case.name.to_owned(), MAX_TEXT_BYTES),
             status: case.status,
             start,
@@ -188,12 +192,14 @@ impl Packages {
             offset,
             flaky: flaky.is_some(),
             why: None,
-        });
+        };
+        let told = flaky.filter(|first| *first).map(|_| case.span_id(package.span_id));
+        package.cases.push(case);
         self.held += 1;
         if self.held > self.max_held {
             self.fold();
         }
-        (flaky.filter(|first| *first).map(|_| span_id), evicted)
+        (told, evicted)
     }
 
     /// A failure of a test or of a package's tests. Gives out the span that it belongs to, and a package that had to
@@ -207,7 +213,10 @@ impl Packages {
             None if !name.is_empty() && ends_a_test_binary(failure.class) => {
                 let (package, made_room) = self.package(name, at, offset);
                 evicted = made_room;
-                package
+                match package {
+                    Some(package) => package,
+                    None => return (None, evicted),
+                }
             }
             None => match self.open.get_mut(name) {
                 Some(package) => package,
@@ -217,7 +226,7 @@ impl Packages {
         let of_test = |case: &&mut Case| case.status == CaseStatus::Fail && Some(&case.name) == failure.test.as_ref();
         if let Some(case) = package.cases.iter_mut().rev().find(of_test) {
             case.why = Some(Why::of(failure));
-            return (Some(case.span_id), evicted);
+            return (Some(case.span_id(package.span_id)), evicted);
         }
         if package.why.as_ref().is_none_or(|why| rank(failure.class) < rank(why.class)) {
             package.why = Some(Why::of(failure));
@@ -261,19 +270,25 @@ impl Packages {
     }
 
     /// The open package of this name, and one that had to make room for it.
-    fn package(&mut self, name: &str, at: At, offset: u64) -> (&mut Package, Option<Package>) {
+    fn package(&mut self, name: &str, at: At, offset: u64) -> (Option<&mut Package>, Option<Package>) {
+        if self.open.contains_key(name) {
+            return (self.open.get_mut(name), None);
+        }
         let mut evicted = None;
-        if !self.open.contains_key(name) && self.open.len() >= MAX_OPEN_PACKAGES {
+        if self.open.len() >= MAX_OPEN_PACKAGES {
             let oldest = self.open.iter().min_by_key(|(_, package)| package.opened_at).map(|(name, _)| name.clone());
             evicted = oldest.and_then(|name| self.open.remove(&name));
             self.held -= evicted.as_ref().map_or(0, |package| package.cases.len());
         }
-        let root = self.root;
-        (self.open.entry(name.to_owned()).or_insert_with(|| Package::new(root, name, at, offset)), evicted)
+        let new = Package::new(self.root, name, at, offset);
+        (Some(self.open.entry(name.to_owned()).or_insert(new)), evicted)
     }
 
     /// Whether this case makes its test flaky, and if so whether that is new.
     fn flaky(&mut self, case: &NewCase<'_>) -> Option<bool> {
+        if self.failed.is_empty() && case.status != CaseStatus::Fail {
+            return None;
+        }
         let key = ids::remembered(&[case.package.unwrap_or(""), case.name]);
         match case.status {
             CaseStatus::Pass => self.failed.get_mut(&key).map(|told| !std::mem::replace(told, true)),

@@ -155,6 +155,7 @@ pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mu
 }
 
 fn case(trace: TraceId, parent: SpanId, suite: Option<&str>, case: Case) -> Span {
+    let span_id = case.span_id(parent);
     let mut attributes: Attributes = vec![
         ("test.case.name", text(case.name)),
         ("test.case.result.status", Value::Str(case_status(case.status).into())),
@@ -170,7 +171,7 @@ fn case(trace: TraceId, parent: SpanId, suite: Option<&str>, case: Case) -> Span
     let error = failed(why, &mut attributes);
     Span {
         trace_id: trace,
-        span_id: case.span_id,
+        span_id,
         parent: Some(parent),
         name: "test".into(),
         kind: SpanKind::Internal,

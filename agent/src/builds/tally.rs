@@ -76,6 +76,10 @@ impl Tally {
             return;
         }
         self.downloads_total += 1;
+        if self.downloads.len() >= MAX_LISTED {
+            self.folded.listed += 1;
+            return;
+        }
         let seen = DownloadSeen {
             module: told.module.clone(),
             version: told.version.clone(),

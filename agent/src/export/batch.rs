@@ -3,14 +3,15 @@
 //! Invariant: a request never has more records or bytes than the limits, and within a request the records of one
 //! build stand under one resource.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::encode::{Common, Record, SCHEMA_URL};
+use super::encode::{self, Common, Record, SCHEMA_URL};
 use super::settings::Limits;
+use super::wire;
 use crate::builds::build::Attributes;
 
 /// Bytes that the tag and length around a message take at most: 1 + 5.
@@ -18,6 +19,9 @@ const FRAME: usize = 6;
 /// Bytes of a group besides its resource and records: its own frame and those of resource and scope, the scope, and
 /// two schema URLs, rounded up.
 const GROUP: usize = 4 * FRAME + 2 * (SCHEMA_URL.len() + FRAME) + 64;
+
+/// Room for a record that stays allocated, in bytes.
+const KEPT_CAPACITY: usize = 64 << 10;
 
 /// One request, encoded.
 #[derive(Debug, Clone)]
@@ -42,21 +46,25 @@ pub(super) struct TooLarge;
 pub(super) struct Builder<R: Record> {
     limits: Limits,
     common: Common,
-    groups: Vec<Group<R>>,
+    groups: Vec<Group>,
     records: usize,
     /// At least the encoded size.
     bytes: usize,
+    /// The record that is being encoded.
+    scratch: Vec<u8>,
+    of: PhantomData<fn(R)>,
 }
 
-struct Group<R: Record> {
+/// The records of one build, encoded.
+struct Group {
     of: Arc<Attributes>,
-    resource: Resource,
-    records: Vec<R::Proto>,
+    resource: Vec<u8>,
+    records: Vec<u8>,
 }
 
 impl<R: Record> Builder<R> {
     pub(super) fn new(limits: Limits, common: Common) -> Self {
-        Self { limits, common, groups: Vec::new(), records: 0, bytes: 0 }
+        Self { limits, common, groups: Vec::new(), records: 0, bytes: 0, scratch: Vec::new(), of: PhantomData }
     }
 
     /// Other limits, for records that come from now on.
@@ -81,13 +89,14 @@ impl<R: Record> Builder<R> {
     /// # Errors
     /// The record alone is larger than a request may be. It is not added.
     pub(super) fn add(&mut self, resource: &Arc<Attributes>, record: R) -> Result<Option<Batch>, TooLarge> {
-        let record = record.into_proto();
-        let size = record.encoded_len() + FRAME;
+        self.scratch.clear();
+        record.encode(&mut self.scratch);
+        let size = self.scratch.len() + FRAME;
         let mut group = self.groups.iter_mut().rposition(|group| Arc::ptr_eq(&group.of, resource));
         let mut full = None;
         if group.is_none() || self.bytes + size > self.limits.batch_bytes {
-            let made = self.common.resource(resource);
-            let size_with_group = size + made.encoded_len() + GROUP;
+            let made = self.common.resource(resource).encode_to_vec();
+            let size_with_group = size + made.len() + GROUP;
             if size_with_group > self.limits.batch_bytes {
                 return Err(TooLarge);
             }
@@ -99,7 +108,7 @@ impl<R: Record> Builder<R> {
             self.groups.push(Group { of: Arc::clone(resource), resource: made, records: Vec::new() });
         }
         if let Some(group) = group.and_then(|at| self.groups.get_mut(at)) {
-            group.records.push(record);
+            wire::bytes(2, &self.scratch, &mut group.records);
             self.bytes += size;
             self.records += 1;
         }
@@ -112,9 +121,11 @@ impl<R: Record> Builder<R> {
             return None;
         }
         let groups = std::mem::take(&mut self.groups);
-        let groups = groups.into_iter().map(|group| R::group(group.resource, group.records)).collect();
-        let batch = Batch { payload: R::request(groups).into(), records: self.records() };
+        let mut payload = Vec::with_capacity(self.bytes);
+        groups.iter().for_each(|group| encode::group(&group.resource, &group.records, &mut payload));
+        let batch = Batch { payload: payload.into(), records: self.records() };
         (self.records, self.bytes) = (0, 0);
+        self.scratch.shrink_to(KEPT_CAPACITY);
         Some(batch)
     }
 }

@@ -59,10 +59,7 @@ impl Change {
     }
 }
 
-fn ready<R: Record>(settings: Option<&Settings>, is_there: bool) -> Result<Ready<R>, StartError>
-where
-    R::Proto: Send,
-{
+fn ready<R: Record>(settings: Option<&Settings>, is_there: bool) -> Result<Ready<R>, StartError> {
     let Some((settings, signal)) = settings.and_then(|it| Some((it, it.signal(R::SIGNAL)?))) else {
         return Ok(Ready::Off);
     };
@@ -76,10 +73,7 @@ where
 }
 
 /// Makes the change of one lane.
-pub(super) fn lane<R: Record>(lane: &mut Option<Arc<Lane<R>>>, ready: Ready<R>, tasks: &mut JoinSet<()>)
-where
-    R::Proto: Send,
-{
+pub(super) fn lane<R: Record>(lane: &mut Option<Arc<Lane<R>>>, ready: Ready<R>, tasks: &mut JoinSet<()>) {
     match ready {
         Ready::Off => {
             if let Some(lane) = lane {
@@ -99,10 +93,7 @@ where
     }
 }
 
-fn new_lane<R: Record>(settings: &Settings, signal: &SignalSettings) -> Result<Arc<Lane<R>>, StartError>
-where
-    R::Proto: Send,
-{
+fn new_lane<R: Record>(settings: &Settings, signal: &SignalSettings) -> Result<Arc<Lane<R>>, StartError> {
     let opened = settings.spool.as_ref().and_then(|spool| open(spool, R::SIGNAL));
     let spooled = opened.as_ref().map(|(opened, most_bytes)| Spooled { most_bytes: *most_bytes, kept: &opened.kept });
     let (lane, ids) = Lane::new(settings.limits, Common::new(settings), signal, spooled);

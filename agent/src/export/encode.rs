@@ -14,28 +14,26 @@ use prost::Message;
 
 use super::counts::Signal;
 use super::settings::Settings;
-use crate::builds::build::{Attributes, LogRecord, LogSeverity, Span, SpanKind, Value};
+use super::wire;
+#[cfg(test)]
+use crate::builds::build::SpanKind;
+use crate::builds::build::{Attributes, LogRecord, LogSeverity, Span, Value};
 
 /// The semantic conventions that attribute names follow.
 pub(super) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 /// Attributes of a span or log record beyond this number are dropped and counted in it: the limit of OpenTelemetry.
-const MOST_ATTRIBUTES: usize = 128;
+pub(super) const MOST_ATTRIBUTES: usize = 128;
 /// The service name of a build whose repository is not known.
 const UNKNOWN_SERVICE: &str = "go-build";
 /// W3C trace flag: sampled.
-const SAMPLED: u32 = 1;
+pub(super) const SAMPLED: u32 = 1;
 
 /// What can be exported: a span or a log record.
 pub(super) trait Record: Send + 'static {
     const SIGNAL: Signal;
-    type Proto: Message;
-    type Group: Message;
 
-    fn into_proto(self) -> Self::Proto;
-    /// The records of one resource.
-    fn group(resource: Resource, records: Vec<Self::Proto>) -> Self::Group;
-    /// The encoded request.
-    fn request(groups: Vec<Self::Group>) -> Vec<u8>;
+    /// Appends it as a message of its own.
+    fn encode(self, out: &mut Vec<u8>);
     /// An encoded request as two, each with about half of its records and their number. `None` where there are not two
     /// records, or it is no request.
     fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]>;
@@ -43,39 +41,9 @@ pub(super) trait Record: Send + 'static {
 
 impl Record for Span {
     const SIGNAL: Signal = Signal::Traces;
-    type Proto = trace::Span;
-    type Group = trace::ResourceSpans;
 
-    fn into_proto(self) -> trace::Span {
-        let kind = match self.kind {
-            SpanKind::Internal => trace::span::SpanKind::Internal,
-            SpanKind::Client => trace::span::SpanKind::Client,
-        };
-        let status = self.error.map(|message| trace::Status { message, code: trace::status::StatusCode::Error.into() });
-        let (attributes, dropped_attributes_count) = limited(self.attributes);
-        trace::Span {
-            trace_id: self.trace_id.0.to_vec(),
-            span_id: self.span_id.0.to_vec(),
-            parent_span_id: self.parent.map(|id| id.0.to_vec()).unwrap_or_default(),
-            flags: SAMPLED,
-            name: self.name.into_owned(),
-            kind: kind.into(),
-            start_time_unix_nano: nanos(self.start.as_nanos()),
-            end_time_unix_nano: nanos(self.end.max(self.start).as_nanos()),
-            attributes,
-            dropped_attributes_count,
-            status,
-            ..trace::Span::default()
-        }
-    }
-
-    fn group(resource: Resource, spans: Vec<trace::Span>) -> trace::ResourceSpans {
-        let scope = trace::ScopeSpans { scope: Some(scope()), spans, schema_url: SCHEMA_URL.into() };
-        trace::ResourceSpans { resource: Some(resource), scope_spans: vec![scope], schema_url: SCHEMA_URL.into() }
-    }
-
-    fn request(resource_spans: Vec<trace::ResourceSpans>) -> Vec<u8> {
-        ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+    fn encode(self, out: &mut Vec<u8>) {
+        wire::span(&self, out);
     }
 
     fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
@@ -99,7 +67,7 @@ impl Record for Span {
         }
         let part = |groups: Vec<_>| {
             let records = records(&groups) as u64;
-            (Self::request(groups), records)
+            (ExportTraceServiceRequest { resource_spans: groups }.encode_to_vec(), records)
         };
         (all > 1).then(|| [first, second].map(part))
     }
@@ -107,17 +75,15 @@ impl Record for Span {
 
 impl Record for LogRecord {
     const SIGNAL: Signal = Signal::Logs;
-    type Proto = logs::LogRecord;
-    type Group = logs::ResourceLogs;
 
-    fn into_proto(self) -> logs::LogRecord {
+    fn encode(self, out: &mut Vec<u8>) {
         let (severity, text) = match self.severity {
             LogSeverity::Info => (logs::SeverityNumber::Info, "INFO"),
             LogSeverity::Warn => (logs::SeverityNumber::Warn, "WARN"),
             LogSeverity::Error => (logs::SeverityNumber::Error, "ERROR"),
         };
         let (attributes, dropped_attributes_count) = limited(self.attributes);
-        logs::LogRecord {
+        let record = logs::LogRecord {
             time_unix_nano: nanos(self.time.as_nanos()),
             observed_time_unix_nano: nanos(self.observed.as_nanos()),
             severity_number: severity.into(),
@@ -129,16 +95,8 @@ impl Record for LogRecord {
             trace_id: self.trace_id.map(|id| id.0.to_vec()).unwrap_or_default(),
             span_id: self.span_id.map(|id| id.0.to_vec()).unwrap_or_default(),
             event_name: self.event_name.into(),
-        }
-    }
-
-    fn group(resource: Resource, log_records: Vec<logs::LogRecord>) -> logs::ResourceLogs {
-        let scope = logs::ScopeLogs { scope: Some(scope()), log_records, schema_url: SCHEMA_URL.into() };
-        logs::ResourceLogs { resource: Some(resource), scope_logs: vec![scope], schema_url: SCHEMA_URL.into() }
-    }
-
-    fn request(resource_logs: Vec<logs::ResourceLogs>) -> Vec<u8> {
-        ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+        };
+        out.extend_from_slice(&record.encode_to_vec());
     }
 
     fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
@@ -162,9 +120,27 @@ impl Record for LogRecord {
         }
         let part = |groups: Vec<_>| {
             let records = records(&groups) as u64;
-            (Self::request(groups), records)
+            (ExportLogsServiceRequest { resource_logs: groups }.encode_to_vec(), records)
         };
         (all > 1).then(|| [first, second].map(part))
+    }
+}
+
+/// The records of one resource: a message of an export request, with its tag. Fields have the same numbers for both
+/// signals: the resource 1, the scope with its records 2, in it the scope 1, the records 2 and the schema 3, and the
+/// schema 3 again.
+pub(super) fn group(resource: &[u8], records: &[u8], out: &mut Vec<u8>) {
+    let mut end = Vec::with_capacity(SCHEMA_URL.len() + 4);
+    wire::bytes(3, SCHEMA_URL.as_bytes(), &mut end);
+    let mut begin = Vec::with_capacity(64);
+    wire::bytes(1, &scope().encode_to_vec(), &mut begin);
+    let scoped = begin.len() + records.len() + end.len();
+    let mut head = Vec::with_capacity(resource.len() + 64);
+    wire::bytes(1, resource, &mut head);
+    wire::head(2, scoped, &mut head);
+    wire::head(1, head.len() + scoped + end.len(), out);
+    for part in [&head[..], &begin, records, &end, &end] {
+        out.extend_from_slice(part);
     }
 }
 
@@ -231,8 +207,33 @@ fn string(text: String) -> AnyValue {
 }
 
 /// OTLP has no time before 1970.
-fn nanos(since_epoch: i64) -> u64 {
+pub(super) fn nanos(since_epoch: i64) -> u64 {
     u64::try_from(since_epoch).unwrap_or(0)
+}
+
+/// What the generated code makes of a span: what `wire` is held against.
+#[cfg(test)]
+pub(super) fn proto_of(span: Span) -> trace::Span {
+    let kind = match span.kind {
+        SpanKind::Internal => trace::span::SpanKind::Internal,
+        SpanKind::Client => trace::span::SpanKind::Client,
+    };
+    let status = span.error.map(|message| trace::Status { message, code: trace::status::StatusCode::Error.into() });
+    let (attributes, dropped_attributes_count) = limited(span.attributes);
+    trace::Span {
+        trace_id: span.trace_id.0.to_vec(),
+        span_id: span.span_id.0.to_vec(),
+        parent_span_id: span.parent.map(|id| id.0.to_vec()).unwrap_or_default(),
+        flags: SAMPLED,
+        name: span.name.into_owned(),
+        kind: kind.into(),
+        start_time_unix_nano: nanos(span.start.as_nanos()),
+        end_time_unix_nano: nanos(span.end.max(span.start).as_nanos()),
+        attributes,
+        dropped_attributes_count,
+        status,
+        ..trace::Span::default()
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +279,7 @@ mod tests {
             attributes: vec![("list", Value::Strs(vec!["a".to_owned(), "b".to_owned()]))],
             error: None,
         };
-        let proto = span.into_proto();
+        let proto = proto_of(span);
         assert_eq!((proto.start_time_unix_nano, proto.end_time_unix_nano), (5, 5));
         let expected = ArrayValue { values: vec![string("a".to_owned()), string("b".to_owned())] };
         let value = proto.attributes[0].value.clone().and_then(|value| value.value);

@@ -120,6 +120,9 @@ impl Families {
         if let Some((Numbers::Histogram(vec), labels)) = self.family(id, labels)
             && let Ok(histogram) = vec.get_metric_with_label_values(&labels)
         {
+            if times == 1 {
+                return histogram.observe(value);
+            }
             let local = histogram.local();
             (0..times).for_each(|_| local.observe(value));
             local.flush();

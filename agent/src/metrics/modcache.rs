@@ -11,7 +11,6 @@ use super::Metrics;
 use super::catalogue::{Id, MOD_CACHE};
 use crate::builds::FileFacts;
 use crate::metrics::families::Exemplar;
-use crate::metrics::root_exemplar;
 
 /// By cache, as many as the collector watches.
 pub(super) type Caches = BTreeMap<[u8; 16], Holdings>;
@@ -55,7 +54,7 @@ impl Metrics {
         }
         match trace_id {
             Some(trace) => {
-                let exemplar: Exemplar = root_exemplar(*trace, *seconds, now);
+                let exemplar: Exemplar = self.root_exemplar(*trace, *seconds, now);
                 self.families.observe_traced(Id::ModuleDownloadDuration, &[&host], exemplar);
             }
             None => self.families.observe(Id::ModuleDownloadDuration, &[&host], *seconds, 1),

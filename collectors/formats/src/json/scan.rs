@@ -85,10 +85,10 @@ impl Action {
 /// A JSON string.
 #[derive(Debug, Clone)]
 pub(crate) enum Str<'a> {
-    /// Without escapes.
-    Plain(&'a str),
-    /// As it stands in the JSON, with escapes that have been found valid.
-    Escaped(&'a str),
+    /// Without escapes. It is UTF-8: it was cut out of a text at ASCII characters.
+    Plain(&'a [u8]),
+    /// As it stands in the JSON, with escapes that have been found valid. UTF-8, too.
+    Escaped(&'a [u8]),
     /// Decoded.
     Owned(String),
 }
@@ -103,17 +103,17 @@ impl Str<'_> {
     /// The text.
     pub(crate) fn decode(&self) -> Cow<'_, str> {
         match self {
-            Self::Plain(text) => Cow::Borrowed(text),
-            Self::Escaped(raw) => Cow::Owned(unescape(raw)),
+            Self::Plain(text) => String::from_utf8_lossy(text),
+            Self::Escaped(raw) => Cow::Owned(unescape(&String::from_utf8_lossy(raw))),
             Self::Owned(text) => Cow::Borrowed(text),
         }
     }
 
     /// The text as it stands in the line: decoded, or with its escapes.
-    pub(crate) fn raw(&self) -> &str {
+    pub(crate) fn raw(&self) -> &[u8] {
         match self {
             Self::Plain(text) | Self::Escaped(text) => text,
-            Self::Owned(text) => text,
+            Self::Owned(text) => text.as_bytes(),
         }
     }
 }
@@ -121,10 +121,11 @@ impl Str<'_> {
 /// Reads a line. `None` for anything but the exact layout.
 pub(crate) fn scan(line: &[u8]) -> Option<Record<'_>> {
     // no early exit: the loop is one pass of vector instructions
-    if line.iter().fold(0, |bad, &byte| bad | u8::from(byte < 0x20)) != 0 {
+    let (control, all) = line.iter().fold((0, 0), |(bad, all), &byte| (bad | u8::from(byte < 0x20), all | byte));
+    if control != 0 || (all >= 0x80 && std::str::from_utf8(line).is_err()) {
         return None;
     }
-    let mut cursor = Cursor { text: std::str::from_utf8(line).ok()?, at: 0 };
+    let mut cursor = Cursor { text: line, at: 0 };
     let mut record = Record::default();
     if cursor.eat(b"{\"Time\":\"") {
         record.time = Some(cursor.string()?);
@@ -135,7 +136,7 @@ pub(crate) fn scan(line: &[u8]) -> Option<Record<'_>> {
     } else {
         cursor.eat(b"{\"Action\":\"").then_some(())?;
     }
-    record.action = Action::from_name(cursor.string()?.raw().as_bytes());
+    record.action = Action::from_name(cursor.string()?.raw());
     if record.action == Action::Unknown {
         return None;
     }
@@ -158,21 +159,23 @@ pub(crate) fn scan(line: &[u8]) -> Option<Record<'_>> {
 
 /// A place in the line.
 struct Cursor<'a> {
-    text: &'a str,
+    /// UTF-8.
+    text: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     fn rest(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
+        self.text.get(self.at..).unwrap_or_default()
     }
 
     /// Steps over `what` if it stands here.
     #[inline]
-    fn eat(&mut self, what: &[u8]) -> bool {
-        let here = self.rest().starts_with(what);
+    fn eat<const N: usize>(&mut self, what: &[u8; N]) -> bool {
+        // of a known length: a comparison of words, no call
+        let here = self.rest().first_chunk::<N>() == Some(what);
         if here {
-            self.at += what.len();
+            self.at += N;
         }
         here
     }
@@ -185,7 +188,7 @@ impl<'a> Cursor<'a> {
     /// A member that may be missing; the outer `None` is a deviation.
     #[inline]
     #[expect(clippy::option_option, reason = "missing and malformed are two answers")]
-    fn member(&mut self, name: &[u8]) -> Option<Option<Str<'a>>> {
+    fn member<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Str<'a>>> {
         if self.eat(name) { self.string().map(Some) } else { Some(None) }
     }
 
@@ -222,7 +225,7 @@ impl<'a> Cursor<'a> {
         }
         let text = self.text.get(self.at..self.at + end)?;
         self.at += end;
-        text.parse().ok()
+        std::str::from_utf8(text).ok()?.parse().ok()
     }
 }
 

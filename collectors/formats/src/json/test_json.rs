@@ -199,7 +199,7 @@ impl TestJson {
         let Some(package) = self.open(&name, || at(record, line), out) else { return };
         let watched = watches(package);
         if let Some(whole) = joined(package, test.as_deref(), &output.decode()) {
-            let error = record.output_type.as_ref().is_some_and(|kind| kind.raw().starts_with("error"));
+            let error = record.output_type.as_ref().is_some_and(|kind| kind.raw().starts_with(b"error"));
             let source = Source { test: test.as_deref(), hash, error, record, line };
             package_line(package, &whole, &source, out);
         }
@@ -369,7 +369,7 @@ fn hash(name: &str) -> u64 {
 }
 
 fn at(record: &Record<'_>, line: &Line<'_>) -> At {
-    let time = record.time.as_ref().and_then(|time| Timestamp::parse_rfc3339(time.raw().as_bytes()));
+    let time = record.time.as_ref().and_then(|time| Timestamp::parse_rfc3339(time.raw()));
     At { time: time.or_else(|| line.time.timestamp()), offset: line.offset, lines: line.lines }
 }
 

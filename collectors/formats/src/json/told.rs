@@ -86,7 +86,7 @@ impl Sieve {
     /// False only where `of_test` gives nothing.
     #[inline]
     pub(crate) fn may_tell(&self, output: &Str<'_>) -> bool {
-        let raw = output.raw().as_bytes();
+        let raw = output.raw();
         match raw.first() {
             Some(b' ') => raw.starts_with(b"    ") && self.position.find(raw).is_some(),
             Some(b'=' | b'-') | None => false,

@@ -110,7 +110,9 @@ pub(super) fn is_lead(line: &[u8]) -> bool {
     if line.starts_with(b"Run 'go help ") {
         return true;
     }
-    is_action_error(line) || is_verify_line(line) || is_module_error(line)
+    // what is left has a cause behind a colon
+    let Some((head, cause)) = split_once(line, b": ") else { return false };
+    is_action_error(head, cause) || is_verify_line(line) || is_module_error(head, cause)
 }
 
 /// Prose begins with some of the same words; the go command goes on in a certain way.
@@ -147,9 +149,8 @@ fn plausible(line: &[u8]) -> bool {
 }
 
 /// `P: CAUSE` of a build action (work/exec.go), for causes that only the go command has.
-fn is_action_error(line: &[u8]) -> bool {
-    let Some((head, cause)) = split_once(line, b": ") else { return false };
-    if !is_import_path(head) || head.len() > 512 {
+fn is_action_error(head: &[u8], cause: &[u8]) -> bool {
+    if head.len() > 512 || !is_import_path(head) {
         return false;
     }
     let known = [
@@ -197,12 +198,11 @@ fn is_verify_line(line: &[u8]) -> bool {
 }
 
 /// `M@V: CAUSE` bare, as `go list -m` and workspace commands print it.
-fn is_module_error(line: &[u8]) -> bool {
-    split_once(line, b": ").is_some_and(|(head, cause)| {
-        module_version(head).is_some_and(|(module, _)| module.contains(&b'.')) && super::message::is_load_error(cause)
-            || module_version(head).is_some()
-                && (cause.starts_with(b"invalid version") || cause.starts_with(b"unrecognized import path"))
-    })
+fn is_module_error(head: &[u8], cause: &[u8]) -> bool {
+    let Some((module, _)) = module_version(head) else { return false };
+    module.contains(&b'.') && super::message::is_load_error(cause)
+        || cause.starts_with(b"invalid version")
+        || cause.starts_with(b"unrecognized import path")
 }
 
 /// Whether the line is a compiler's or linker's own when it stands under a `# pkg` header.

@@ -53,7 +53,7 @@ impl TestRun {
             return;
         }
         let raced = self.verbose && status == CaseStatus::Fail && self.runs.remove(&hash(&[b"race", name]));
-        let log = self.logs.remove(&hash(&[name]));
+        let log = if self.logs.is_empty() { None } else { self.logs.remove(&hash(&[name])) };
         self.cases.push(Case { name: text(name), status, elapsed, at: At::of(line), raced, log });
     }
 
