@@ -55,14 +55,14 @@ enum Style {
 #[derive(Debug)]
 pub(crate) struct Generator {
     next: u64,
-    /// Milliseconds since the epoch: time stamps go on from here, one by one.
+    /// Microseconds since the epoch: time stamps of all logs go on from here, one by one, and no log shows a rest.
     clock: u64,
 }
 
 impl Generator {
     pub(crate) fn new() -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Self { next: 0, clock: now.as_millis() as u64 }
+        Self { next: 0, clock: now.as_micros() as u64 }
     }
 
     /// One go command, piece by piece. With `echoed` the shell says it first.
@@ -104,9 +104,9 @@ impl Generator {
     /// A time stamp, a little later than the last.
     pub(crate) fn stamp(&mut self) -> String {
         self.clock += 1;
-        let seconds = i64::try_from(self.clock / 1000).unwrap();
+        let seconds = i64::try_from(self.clock / 1_000_000).unwrap();
         let time = jiff::Timestamp::from_second(seconds).unwrap();
-        format!("{}.{:03}000000Z", time.strftime("%Y-%m-%dT%H:%M:%S"), self.clock % 1000)
+        format!("{}.{:06}000Z", time.strftime("%Y-%m-%dT%H:%M:%S"), self.clock % 1_000_000)
     }
 
     fn downloads(&mut self, random: &mut Random, command: &str) -> Piece {

@@ -57,6 +57,15 @@ impl Arrivals {
         Self { things, roots, records: backend::records(taken), twice, spans: seen.len(), rejected }
     }
 
+    /// What one trace tells, for people.
+    fn told_in(&self, trace: &Vec<u8>) -> String {
+        let roots = self.roots.get(trace).into_iter().flat_map(BTreeMap::values);
+        let of_roots = roots.map(|root| format!("{} {:?}", root.name, root.attributes));
+        let is_it = |ids: &BTreeMap<Id, Arrived>| ids.keys().any(|(other, _)| other == trace);
+        let things = self.things.iter().filter(|(_, ids)| is_it(ids)).map(|(key, _)| key.clone());
+        of_roots.chain(things).collect::<Vec<_>>().join(", ")
+    }
+
     /// Trace and span ids of all that arrived of a part.
     pub(crate) fn ids(&self, part: &Part) -> BTreeSet<(String, String)> {
         let things = part.pieces.iter().flat_map(|piece| &piece.spans).filter_map(|span| self.things.get(&span.key));
@@ -180,7 +189,9 @@ fn judge_part(
     }
     let traces = arrivals.traces(part);
     if traces.len() > 1 && !part.may_be_cut {
-        verdict.wrong.push(format!("{name}: {} traces", traces.len()));
+        let of = |trace: &Vec<u8>| arrivals.told_in(trace);
+        let told: Vec<_> = traces.iter().map(of).collect();
+        verdict.wrong.push(format!("{name}: {} traces: {}", traces.len(), told.join(" | ")));
     }
     if traces.is_empty() {
         verdict.missing.push(format!("{name}: the root"));
