@@ -59,6 +59,8 @@ pub(crate) struct File {
     modified: Timestamp,
     /// When it had been last written when it was read last.
     pub(super) read_modified: Option<Timestamp>,
+    /// It was read so soon after that time that another write may have had the same.
+    pub(super) read_soon: bool,
     pub(super) seen: Seen,
     /// It is an archive: nothing of it is given to the parser.
     pub(super) is_compressed: bool,
@@ -115,6 +117,7 @@ impl File {
             unread: 0,
             modified: stat.modified,
             read_modified: None,
+            read_soon: false,
             seen: Seen::default(),
             is_compressed: false,
             backlog: backlog.map(|time| (stat.size, time)),
@@ -165,9 +168,15 @@ impl File {
     }
 
     /// Whether it may have been written anew, to the same length and so soon after it was read that its time is the
-    /// same.
+    /// same. However late a hint comes, it is a reason to compare then.
     pub(crate) fn may_be_rewritten(&self) -> bool {
-        self.offset > 0 && crate::now().seconds_since(self.modified) < SAME_TIME_SECONDS
+        self.offset > 0 && self.read_soon
+    }
+
+    /// What was read had last been written then; `at`: before it was compared.
+    pub(super) fn read_as_of(&mut self, modified: Timestamp, at: Timestamp) {
+        self.read_modified = Some(modified);
+        self.read_soon = at.seconds_since(modified) < SAME_TIME_SECONDS;
     }
 
     /// Up to where it was read.

@@ -76,11 +76,12 @@ impl File {
         let mut turn = Turn::default();
         let part = buffer.get_mut(..room).unwrap_or_default();
         let length = if room > 0 { os::read_at(handle, part, self.looked_to)? } else { 0 };
+        let at = now();
         // after the bytes were read: whatever happened to the file before that shows now
         if self.seen.look(handle)? == Content::Other {
             return Ok(self.begin_again(&stat));
         }
-        self.read_modified = Some(stat.modified);
+        self.read_as_of(stat.modified, at);
         self.unread = 0;
         let bytes = part.get(..length).unwrap_or_default();
         if self.offset == 0 && ARCHIVES.iter().any(|magic| bytes.starts_with(magic)) {
@@ -121,7 +122,7 @@ impl File {
         self.is_compressed = false;
         self.backlog = None;
         self.reported = LineCounts::default();
-        self.read_modified = Some(stat.modified);
+        self.read_as_of(stat.modified, now());
         // also while it is empty: who remembers logs over a restart must not take it for the first one in this file
         turn.batches.push(self.batch(Vec::new(), 0, Cause::Read));
         turn

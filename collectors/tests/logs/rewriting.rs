@@ -91,6 +91,28 @@ fn a_file_truncated_and_written_again_and_again_gives_what_stands_between_two_tr
 }
 
 #[test]
+fn a_file_truncated_while_it_is_read_gives_no_line_twice_and_none_that_was_not_written() {
+    let mut it = Followed::start();
+    let mut file = it.open("a.log");
+    for round in 1..6_u64 {
+        let noise = format!("a line of round {round} that means nothing to anybody who reads it\n").repeat(200_000);
+        let first = round * 1000;
+        file.write_all((lines(first..first + 100) + &noise).as_bytes()).unwrap();
+        // what is truncated before anything of it was read is no log of its own
+        it.until("it is being read", |it| it.numbers().contains(&first));
+        // in the middle of a buffer, most likely
+        writable(&it.path("a.log")).set_len(0).unwrap();
+    }
+    file.write_all(line(777).as_bytes()).unwrap();
+    it.until("the last line", |it| it.numbers().contains(&777));
+    for log in it.logs.values() {
+        let mut numbers = log.numbers.clone();
+        numbers.dedup();
+        assert!(log.numbers == numbers && log.numbers.is_sorted(), "{:?}", log.numbers);
+    }
+}
+
+#[test]
 fn a_writer_that_does_not_append_goes_on_behind_a_hole_after_a_truncation() {
     let mut it = Followed::start();
     let writer = fs::File::create(it.path("a.log")).unwrap();
