@@ -19,6 +19,7 @@ mod batch;
 mod change;
 mod counts;
 mod encode;
+mod halves;
 mod health;
 mod lane;
 mod queue;

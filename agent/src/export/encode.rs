@@ -4,11 +4,10 @@
 //!
 //! Invariant: what a message cannot hold is counted in the message (dropped attributes), never just left out.
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1 as logs;
 use opentelemetry_proto::tonic::resource::v1::Resource;
+#[cfg(test)]
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use prost::Message;
 
@@ -34,9 +33,6 @@ pub(super) trait Record: Send + 'static {
 
     /// Appends it as a message of its own.
     fn encode(self, out: &mut Vec<u8>);
-    /// An encoded request as two, each with about half of its records and their number. `None` where there are not two
-    /// records, or it is no request.
-    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]>;
 }
 
 impl Record for Span {
@@ -44,32 +40,6 @@ impl Record for Span {
 
     fn encode(self, out: &mut Vec<u8>) {
         wire::span(&self, out);
-    }
-
-    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
-        let mut first = ExportTraceServiceRequest::decode(request).ok()?.resource_spans;
-        let records = |groups: &[trace::ResourceSpans]| -> usize {
-            groups.iter().flat_map(|group| &group.scope_spans).map(|scope| scope.spans.len()).sum()
-        };
-        let all = records(&first);
-        let mut room = all / 2;
-        let mut second = first.clone();
-        let scopes = first.iter_mut().flat_map(|group| &mut group.scope_spans);
-        for (first, second) in scopes.zip(second.iter_mut().flat_map(|group| &mut group.scope_spans)) {
-            let here = room.min(first.spans.len());
-            room -= here;
-            first.spans.truncate(here);
-            second.spans.drain(..here);
-        }
-        for groups in [&mut first, &mut second] {
-            groups.iter_mut().for_each(|group| group.scope_spans.retain(|scope| !scope.spans.is_empty()));
-            groups.retain(|group| !group.scope_spans.is_empty());
-        }
-        let part = |groups: Vec<_>| {
-            let records = records(&groups) as u64;
-            (ExportTraceServiceRequest { resource_spans: groups }.encode_to_vec(), records)
-        };
-        (all > 1).then(|| [first, second].map(part))
     }
 }
 
@@ -97,32 +67,6 @@ impl Record for LogRecord {
             event_name: self.event_name.into(),
         };
         out.extend_from_slice(&record.encode_to_vec());
-    }
-
-    fn halved(request: &[u8]) -> Option<[(Vec<u8>, u64); 2]> {
-        let mut first = ExportLogsServiceRequest::decode(request).ok()?.resource_logs;
-        let records = |groups: &[logs::ResourceLogs]| -> usize {
-            groups.iter().flat_map(|group| &group.scope_logs).map(|scope| scope.log_records.len()).sum()
-        };
-        let all = records(&first);
-        let mut room = all / 2;
-        let mut second = first.clone();
-        let scopes = first.iter_mut().flat_map(|group| &mut group.scope_logs);
-        for (first, second) in scopes.zip(second.iter_mut().flat_map(|group| &mut group.scope_logs)) {
-            let here = room.min(first.log_records.len());
-            room -= here;
-            first.log_records.truncate(here);
-            second.log_records.drain(..here);
-        }
-        for groups in [&mut first, &mut second] {
-            groups.iter_mut().for_each(|group| group.scope_logs.retain(|scope| !scope.log_records.is_empty()));
-            groups.retain(|group| !group.scope_logs.is_empty());
-        }
-        let part = |groups: Vec<_>| {
-            let records = records(&groups) as u64;
-            (ExportLogsServiceRequest { resource_logs: groups }.encode_to_vec(), records)
-        };
-        (all > 1).then(|| [first, second].map(part))
     }
 }
 

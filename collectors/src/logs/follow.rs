@@ -25,6 +25,7 @@ use super::hints::Inbox;
 use super::passes::Passes;
 use super::read::Turn;
 use super::resume;
+use super::silence::Silence;
 use super::succession::Succession;
 use super::walk::Walk;
 use super::watch::Watches;
@@ -170,10 +171,10 @@ impl<'a> Follower<'a> {
             self.read_on();
         }
         if self.outbox.is_empty() {
-            self.flush_silent(now);
+            self.after_silence(Silence::Flush, now);
         }
         if self.outbox.is_empty() {
-            self.rest_silent(now);
+            self.after_silence(Silence::Rest, now);
         }
         self.say_lag();
         self.health.set_files(self.files.len());

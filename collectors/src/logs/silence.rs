@@ -4,10 +4,20 @@
 //!
 //! Invariant: nothing is given out while the channel is full.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::follow::{FULL_WAIT, Follower};
 use crate::os::Key;
+
+/// What a silence is long enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// What waited only for more lines is complete.
+    Flush,
+    /// The command is over: tests and packages that are still open are given out.
+    Rest,
+}
 
 impl Follower<'_> {
     pub(super) fn flush_later(&mut self, key: Key) {
@@ -26,47 +36,40 @@ impl Follower<'_> {
         });
     }
 
-    /// Gives out what waited only for more lines, where none came for long enough.
-    pub(super) fn flush_silent(&mut self, now: Instant) {
+    /// Gives out what such a silence makes certain, where it has lasted.
+    pub(super) fn after_silence(&mut self, silence: Silence, now: Instant) {
         while self.outbox.is_empty()
-            && let Some((at, key)) = self.flushes.first().copied()
+            && let Some((at, key)) = self.due_after(silence).0.first().copied()
             && at <= now
         {
-            self.flushes.remove(&(at, key));
+            let (due, after) = self.due_after(silence);
+            due.remove(&(at, key));
             let Some(file) = self.files.get(key) else { continue };
-            let silent_from = file.last_data + self.settings.flush_after;
+            let silent_from = file.last_data + after;
             if silent_from > now || file.queued {
-                self.flushes.insert((silent_from.max(now + FULL_WAIT), key));
+                self.due_after(silence).0.insert((silent_from.max(now + FULL_WAIT), key));
                 continue;
             }
-            let flushed = self.files.with(key, |file| {
-                file.flush_queued = false;
-                file.idle()
+            let given_out = self.files.with(key, |file| match silence {
+                Silence::Flush => {
+                    file.flush_queued = false;
+                    file.idle()
+                }
+                Silence::Rest => {
+                    file.rest_queued = false;
+                    file.rest()
+                }
             });
-            self.outbox.extend(flushed.flatten());
+            self.outbox.extend(given_out.flatten());
             self.send();
         }
     }
 
-    /// Gives out tests and packages that are still open where the silence says that their command is over.
-    pub(super) fn rest_silent(&mut self, now: Instant) {
-        while self.outbox.is_empty()
-            && let Some((at, key)) = self.rests.first().copied()
-            && at <= now
-        {
-            self.rests.remove(&(at, key));
-            let Some(file) = self.files.get(key) else { continue };
-            let silent_from = file.last_data + self.settings.rest_after;
-            if silent_from > now || file.queued {
-                self.rests.insert((silent_from.max(now + FULL_WAIT), key));
-                continue;
-            }
-            let rested = self.files.with(key, |file| {
-                file.rest_queued = false;
-                file.rest()
-            });
-            self.outbox.extend(rested.flatten());
-            self.send();
+    /// The files that wait for it, and how long it must be.
+    fn due_after(&mut self, silence: Silence) -> (&mut BTreeSet<(Instant, Key)>, Duration) {
+        match silence {
+            Silence::Flush => (&mut self.flushes, self.settings.flush_after),
+            Silence::Rest => (&mut self.rests, self.settings.rest_after),
         }
     }
 }

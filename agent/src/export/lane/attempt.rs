@@ -10,7 +10,7 @@ use std::time::Duration;
 use prost::bytes::Bytes;
 
 use crate::export::counts::FailureReason;
-use crate::export::encode::Record;
+use crate::export::halves::halved;
 use crate::export::transport::{Answer, Transport};
 
 /// What became of one attempt.
@@ -25,7 +25,7 @@ pub(super) struct Attempt {
 }
 
 /// Sends a batch. Each request has `timeout`; ends at the first one that is to be sent again.
-pub(super) async fn attempt<R: Record>(transport: Transport, timeout: Duration, batch: Bytes, records: u64) -> Attempt {
+pub(super) async fn attempt(transport: Transport, timeout: Duration, batch: Bytes, records: u64) -> Attempt {
     let mut attempt = Attempt::default();
     let mut parts = vec![(batch, records)];
     while let Some((part, records)) = parts.pop() {
@@ -33,8 +33,8 @@ pub(super) async fn attempt<R: Record>(transport: Transport, timeout: Duration, 
         let answer = sent.unwrap_or_else(|_| no_answer(timeout, &mut attempt));
         match &answer {
             Answer::TooLarge { .. } => {
-                if let Some([(first, in_first), (second, in_second)]) = R::halved(&part) {
-                    parts.extend([(second.into(), in_second), (first.into(), in_first)]);
+                if let Some([(first, in_first), (second, in_second)]) = halved(part.clone()) {
+                    parts.extend([(second, in_second), (first, in_first)]);
                     attempt.answers.push((answer, 0));
                     continue;
                 }

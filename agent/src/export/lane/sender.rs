@@ -115,7 +115,7 @@ impl<R: Record> Sender<R> {
                 },
                 (None, None) => return Sent::Unreadable(io::ErrorKind::NotFound.into()),
             };
-            Sent::Attempted(attempt::<R>(transport, timeout, payload, records).await)
+            Sent::Attempted(attempt(transport, timeout, payload, records).await)
         });
         let on_the_way = OnTheWay { entry, begun: Instant::now(), backend: self.backend };
         self.batches.insert(request.id(), on_the_way);
