@@ -1,7 +1,7 @@
 //! Build caches of real go commands under watch: hits and puts against a cache that counts for itself, and what CI
 //! steps and the go command's own cleaning do to a cache.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -12,7 +12,7 @@ use crate::machine::{Running, free_address, http_get, wait_for};
 const MODULES: usize = 5_000;
 
 /// Has an agent read a log of many downloads and deliver it; checks that each span arrived once.
-fn deliver(folder: &Path, mut collector: Collector, protocol: Protocol, variables: &[(&str, &Path)]) -> String {
+fn deliver(folder: &Path, collector: Collector, protocol: Protocol, variables: &[(&str, &Path)]) -> String {
     // long names, so that a request is larger than the least limit that a Collector can have
     let name = "n".repeat(600);
     let lines: String = (0..MODULES).map(|n| format!("go: downloading corp.example/{name}/m{n} v1.0.0\n")).collect();
