@@ -1,0 +1,1 @@
+"""Writes the Grafana dashboards, so that all of them look and behave alike."""
