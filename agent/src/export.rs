@@ -39,7 +39,8 @@ pub(crate) use transport::StartError;
 
 use lane::Lane;
 
-/// The handle of a running exporter, which may have nothing to export. Dropped, it stops at once and loses what is queued: call [`Exporter::shutdown`].
+/// The handle of a running exporter, which may have nothing to export. Dropped, it stops at once and loses what is
+/// queued: call [`Exporter::shutdown`].
 #[derive(Default)]
 pub(crate) struct Exporter {
     traces: Option<Arc<Lane<Span>>>,

@@ -10,6 +10,7 @@ mod config;
 #[cfg(test)]
 mod docs;
 mod export;
+mod folder;
 mod graphs;
 mod integrity;
 mod logging;

@@ -88,6 +88,18 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
+/// Reads from `offset` until the buffer is full or the file ends. Gives how much there was.
+pub(crate) fn fill_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match read_at(file, rest, offset + filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
 /// Where the next written byte of a file is, from `offset` on, as far as the file system knows what it left out. `None`:
 /// nowhere.
 pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {

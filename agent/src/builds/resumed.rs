@@ -12,7 +12,7 @@ use super::open::OpenBuild;
 use super::{Builds, Outcome};
 
 /// What of a log was open when it was left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Resumption {
     /// Offset of the first event that was told of the open build; `None`: no build was open.
     pub(crate) first_offset: Option<u64>,

@@ -10,7 +10,7 @@
 //! aside or passed over with a message and never keep the agent from starting; when the disk is full or broken the
 //! batches stay in memory and are tried again.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,7 @@ mod writer;
 pub(super) use segment::{Kept, Place};
 
 use super::batch::Batch;
+use crate::folder;
 use writer::Writer;
 
 /// Why nothing can be kept on disk.
@@ -108,13 +109,7 @@ impl Opened {
     /// It cannot be made, read or locked.
     pub(super) fn open(dir: &Path) -> Result<Self, SpoolError> {
         let io = |error| SpoolError::Io { path: dir.to_owned(), error };
-        fs::create_dir_all(dir).map_err(io)?;
-        let lock = File::create(dir.join("lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(SpoolError::InUse(dir.to_owned())),
-            Err(fs::TryLockError::Error(error)) => return Err(io(error)),
-        }
+        let lock = folder::locked(dir, "lock").map_err(io)?.ok_or_else(|| SpoolError::InUse(dir.to_owned()))?;
         let (kept, segments) = recover::recover(dir).map_err(io)?;
         Ok(Self { dir: dir.to_owned(), lock, kept, segments })
     }

@@ -18,7 +18,7 @@ use super::Agent;
 use crate::admin::Ask;
 use crate::builds::Builds;
 use crate::export::Exporter;
-use crate::metrics::{Counted, Metrics};
+use crate::metrics::{Counted, Metrics, Series};
 use crate::self_telemetry::Work;
 use crate::state::{Keeper, Ledger, Remembered, Safety};
 
@@ -98,7 +98,7 @@ impl Remembering {
         let (due, pages_by) = (self.next, self.pages_by);
         tokio::select! {
             written = wait(&mut self.under_way) => Heard::Written(written),
-            () = sleep(pages_by) => Heard::PagesDue,
+            () = tokio::time::sleep_until(pages_by.unwrap_or(due)), if pages_by.is_some() => Heard::PagesDue,
             () = tokio::time::sleep_until(due), if is_due => Heard::Due,
         }
     }
@@ -121,13 +121,7 @@ impl Remembering {
     }
 
     /// Takes a snapshot and begins to write it.
-    fn begin(
-        &mut self,
-        builds: &Builds,
-        exporter: Option<&Exporter>,
-        counted: Vec<crate::metrics::Series>,
-        safety: Safety,
-    ) {
+    fn begin(&mut self, builds: &Builds, exporter: Option<&Exporter>, counted: Vec<Series>, safety: Safety) {
         let Some(keeper) = &self.keeper else { return };
         let write = keeper.write(&mut self.ledger, builds, counted);
         let safe = exporter.map(|it| it.safe(safety == Safety::PowerLoss));
@@ -251,13 +245,6 @@ pub(super) fn go_on(remembered: Remembered, remembering: &mut Remembering, build
 async fn wait(under_way: &mut Option<Pin<Box<dyn Future<Output = bool> + Send>>>) -> bool {
     match under_way {
         Some(under_way) => under_way.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep(until: Option<Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

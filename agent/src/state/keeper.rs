@@ -3,7 +3,7 @@
 //! Invariant: it never keeps the agent from starting or from going on: what cannot be read is set aside, what cannot
 //! be written is tried again with the next record; both are counted, and said once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::entry::{Log, Record, Remembered};
 use super::journal::{self, Journal, Unusable};
 use super::ledger::Ledger;
 use crate::builds::Builds;
+use crate::folder;
 use crate::metrics::Series;
 
 /// What a record must outlive.
@@ -54,13 +55,7 @@ impl Keeper {
     /// # Errors
     /// The folder cannot be made or locked, or there is no thread to be had.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Remembered)> {
-        fs::create_dir_all(dir)?;
-        let lock = File::create(dir.join("journal.lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(io::Error::other("another process uses it")),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
+        let lock = folder::locked(dir, "journal.lock")?.ok_or_else(|| io::Error::other("another process uses it"))?;
         let counts = Arc::new(Counts::default());
         let boot = boot_id();
         let (journal, found) = Journal::open(dir);

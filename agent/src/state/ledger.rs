@@ -68,7 +68,7 @@ impl Ledger {
             steps: Vec::new(),
             is_open: false,
             is_ended: false,
-            build: Resumption { first_offset: None, downloads_wait: false },
+            build: Resumption::default(),
         });
         entry.bookmark = bookmark;
         entry.is_open = batch.open_from < batch.read_to;

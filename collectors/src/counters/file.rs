@@ -112,13 +112,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     // one more than is read of any file tells that it is too large
     let size = usize::try_from(stat.size).unwrap_or(usize::MAX).min(LARGEST + 1);
     let mut bytes = vec![0; size];
-    let mut have = 0;
-    while let Some(rest) = bytes.get_mut(have..).filter(|rest| !rest.is_empty()) {
-        match os::read_at(&file, rest, have as u64)? {
-            0 => break,
-            more => have += more,
-        }
-    }
+    let have = os::fill_at(&file, &mut bytes, 0)?;
     bytes.truncate(have);
     Ok(bytes)
 }

@@ -95,14 +95,8 @@ impl Bookmark {
 fn bytes_at(handle: &fs::File, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
     // a journal may claim anything
     let mut bytes = vec![0; (length as usize).min(MOST_BYTES)];
-    let mut filled = 0;
-    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match os::read_at(handle, rest, offset + filled as u64)? {
-            0 => return Ok(None),
-            read => filled += read,
-        }
-    }
-    Ok(Some(bytes))
+    let filled = os::fill_at(handle, &mut bytes, offset)?;
+    Ok((filled == bytes.len()).then_some(bytes))
 }
 
 /// What a parser was given, and when: a replay gives it the same.

@@ -73,12 +73,8 @@ impl Seen {
 fn stands_at(handle: &fs::File, wanted: &[u8], offset: u64) -> io::Result<Content> {
     let mut buffer = [0; MOST_BYTES];
     let Some(there) = buffer.get_mut(..wanted.len()) else { return Ok(Content::Same) };
-    let mut length = 0;
-    while let Some(rest) = there.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match os::read_at(handle, rest, offset + length as u64)? {
-            0 => return Ok(Content::Shorter),
-            read => length += read,
-        }
+    if os::fill_at(handle, there, offset)? < wanted.len() {
+        return Ok(Content::Shorter);
     }
     Ok(if there == wanted { Content::Same } else { Content::Other })
 }

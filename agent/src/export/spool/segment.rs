@@ -9,11 +9,11 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use gobeacon_formats::Timestamp;
 use prost::bytes::Bytes;
-use rustix::io::pread;
 
 /// What a segment begins with. The digit is the version of the layout.
 pub(super) const MAGIC: &[u8; 16] = b"gobeacon spool 1";
@@ -183,16 +183,11 @@ fn lead_at(file: &File, at: u64) -> io::Result<Option<Lead>> {
 
 /// Fills the buffer from an offset; false where the file ends before.
 fn fill(file: &File, buffer: &mut [u8], at: u64) -> io::Result<bool> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match pread(file, rest, at + filled as u64) {
-            Ok(0) => return Ok(false),
-            Ok(read) => filled += read,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    match file.read_exact_at(buffer, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
     }
-    Ok(true)
 }
 
 fn rest_of_lead(records: u32, added: Timestamp) -> [u8; 12] {

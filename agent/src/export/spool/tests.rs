@@ -1,5 +1,6 @@
 //! The spool at work on real files: written, read back, deleted, and found again after an end of any kind.
 
+use std::fs;
 use std::sync::Mutex;
 use std::time::Instant;
 
