@@ -28,7 +28,11 @@ const CHUNK: usize = 512;
 /// How long the kernel is waited for at once: how late an end is noticed.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long the first of some records waits for others.
-const GATHER: Duration = Duration::from_millis(40);
+const GATHER: Duration = Duration::from_millis(100);
+/// How long the kernel's queue is left alone after entries were read from it: whoever closes a file while nobody waits
+/// for the queue wakes nobody up, which is most of what a watch costs a build. The kernel keeps 16,384 records by
+/// default, more than go commands make in this time on any machine.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// One thing that happened in one cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,15 @@ pub(super) enum What {
     NotWatched,
     /// `trim.txt` was written: a go command is about to trim, or has trimmed.
     TrimNoted,
+}
+
+impl What {
+    const fn is_of_an_entry(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Written(_) | Self::Arrived(_) | Self::Removed(_) => true,
+            Self::DirCame(_) | Self::DirWent(_) | Self::RootWent | Self::NotWatched | Self::TrimNoted => false,
+        }
+    }
 }
 
 /// What the thread that thinks takes out at once.
@@ -199,6 +212,8 @@ pub(super) fn drain(inotify: &Inotify, watches: &Watches, inbox: &Arc<Inbox>) {
                 inbox.push(&mut chunk, std::mem::take(&mut look_again));
             }
         });
+        // what is new is watched at once, what goes on in there may wait
+        let entries_only = !look_again && !chunk.is_empty() && chunk.iter().all(|record| record.what.is_of_an_entry());
         if !chunk.is_empty() || look_again {
             inbox.push(&mut chunk, look_again);
         }
@@ -209,6 +224,9 @@ pub(super) fn drain(inotify: &Inotify, watches: &Watches, inbox: &Arc<Inbox>) {
         }
         if inbox.ran_dry(began) {
             return;
+        }
+        if entries_only {
+            std::thread::sleep(PAUSE);
         }
     }
 }

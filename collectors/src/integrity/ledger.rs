@@ -118,6 +118,11 @@ impl Ledger {
         }
         (seen.mark, seen.read_at, seen.is_odd) = (mark, Some(now), is_odd);
         (seen.zip, seen.go_mod) = (zip, go_mod);
+        self.standing(key, checked)
+    }
+
+    /// How a version stands of which this was read in one cache.
+    pub(super) fn standing(&self, key: Key, checked: &Checked) -> Standing {
         if self.disagrees(key) {
             Standing::Doubtful
         } else if checked.unreadable.is_some() {
@@ -127,6 +132,12 @@ impl Ledger {
         } else {
             Standing::Unrecorded
         }
+    }
+
+    /// Whether what this is the mark of was read in a cache, and nothing was wrong with it.
+    pub(super) fn is_read(&self, key: Key, cache: usize, mark: u64) -> bool {
+        let mut all = self.versions.get(&key).into_iter().flatten();
+        all.any(|seen| seen.cache == cache && seen.mark == mark && seen.read_at.is_some() && !seen.is_odd)
     }
 
     /// Whether a version has more than one hash, or something of it is corrupt.

@@ -266,6 +266,7 @@ impl<'a> Scan<'a> {
     fn confirm(&mut self, key: Key) -> Result<(), Over> {
         let Some(mut doubt) = self.doubts.remove(&key) else { return Ok(()) };
         let (mut read, mut marks, mut is_restless) = (Vec::new(), Vec::new(), false);
+        let mut are_new = Vec::new();
         for (number, _) in self.ledger.places(key) {
             let cache = self.caches.get(number).and_then(Option::as_ref);
             let entry = cache.and_then(|cache| Entry::find(cache, &doubt.module, &doubt.version));
@@ -277,14 +278,19 @@ impl<'a> Scan<'a> {
             marks.push(mark);
             let checked = self.work.check(cache, &entry, &mut self.budget).map_err(|_| Over)?;
             is_restless |= checked.is_restless;
+            are_new.push(!self.ledger.is_read(key, number, mark));
             self.ledger.put(key, (number, mark, self.looks), &checked, now());
             let first_seen = self.ledger.places(key).into_iter().find(|(at, _)| *at == number);
             read.push((first_seen.map_or_else(now, |(_, first_seen)| first_seen), checked));
         }
+        // what was not whole at the first reading is verified by this one
+        let new = read.iter().zip(are_new).filter(|(_, is_new)| *is_new).map(|((_, checked), _)| checked);
+        let verified = new.filter(|it| self.ledger.standing(key, it) == Standing::Verified).count() as u64;
         let verdict = Verdict::of(&doubt.module, &doubt.version, read, &self.ledger.go_sums);
         let essence = verdict.essence();
         let reading = (essence, marks);
         if !is_restless && (verdict.is_good() || doubt.last.as_ref() == Some(&reading)) {
+            self.verified += verified;
             self.judge(key, doubt, verdict, reading.0);
             return Ok(());
         }
@@ -332,5 +338,43 @@ impl<'a> Scan<'a> {
 fn count_all(health: &Health, counts: impl Iterator<Item = (Problem, u64)>) {
     for (problem, count) in counts {
         (0..count).for_each(|_| health.problem(problem));
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/integrity/modules.rs"]
+mod modules;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Places;
+
+    #[test]
+    fn a_version_that_was_read_before_it_was_whole_is_counted_once_it_is() {
+        let cache = tempfile::tempdir().unwrap();
+        let it = modules::module("a.b/c", "package c\n");
+        it.put(cache.path());
+        let hash = it.file(cache.path(), "ziphash");
+        std::fs::write(&hash, "").unwrap();
+        let settings = Settings {
+            places: Places { dirs: vec![cache.path().to_str().unwrap().to_owned()], ..Places::default() },
+            look_interval: Duration::from_secs(3600),
+            confirm_after: Duration::ZERO,
+            ..Settings::default()
+        };
+        let (stop, (sender, mut seen), health) = (StopSignal::default(), mpsc::channel(4), Health::default());
+        let mut scan = Scan::new(settings, &stop, &sender, &health);
+        while scan.doubts.is_empty() {
+            scan.step().unwrap();
+        }
+        std::fs::write(&hash, it.h1().to_string()).unwrap();
+        while !scan.doubts.is_empty() {
+            scan.step().unwrap();
+        }
+        scan.tell().unwrap();
+        let Observation::Integrity(report) = seen.try_recv().unwrap() else { panic!("what else is there?") };
+        assert_eq!(report.events, [Event::Verified(1)]);
+        assert!(seen.try_recv().is_err());
     }
 }
