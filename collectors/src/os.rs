@@ -204,7 +204,9 @@ pub(crate) struct Kinds {
     pub(crate) modified: bool,
     /// Files that were open for writing and are closed.
     pub(crate) written: bool,
-    /// Files that were open for reading only and are closed.
+    /// Files that were open for reading only and are closed. The kernel makes one record of two equal ones in a row
+    /// that nobody has read yet, so it is asked for what opens files too, which is told to nobody: two that read the
+    /// same file are told twice unless both had it open at the same time.
     pub(crate) read: bool,
     /// Names that are renamed, out of the directory or into it.
     pub(crate) moved: bool,

@@ -28,7 +28,7 @@ const CHUNK: usize = 512;
 /// How long the kernel is waited for at once: how late an end is noticed.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long the first of some records waits for others.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(40);
 /// How long the kernel's queue is left alone after entries were read from it: whoever closes a file while nobody waits
 /// for the queue wakes nobody up, which is most of what a watch costs a build. The kernel keeps 16,384 records by
 /// default, more than go commands make in this time on any machine.

@@ -46,7 +46,7 @@ impl Inotify {
             (kinds.created, WatchFlags::CREATE),
             (kinds.modified, WatchFlags::MODIFY),
             (kinds.written, WatchFlags::CLOSE_WRITE),
-            (kinds.read, WatchFlags::CLOSE_NOWRITE),
+            (kinds.read, WatchFlags::CLOSE_NOWRITE | WatchFlags::OPEN),
             (kinds.moved, WatchFlags::MOVE),
             (kinds.deleted, WatchFlags::DELETE),
             (kinds.gone, WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF),
@@ -138,6 +138,18 @@ mod tests {
         inotify.unwatch(watch);
         assert_eq!(noticed(&inotify, 1), [(Happened::Unwatched, String::new())]);
         inotify.unwatch(watch);
+    }
+
+    #[test]
+    fn each_read_of_one_file_is_told_however_late_the_queue_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), b"x").unwrap();
+        let inotify = Inotify::new().unwrap();
+        inotify.watch(dir.path(), Kinds { read: true, ..Kinds::default() }).unwrap();
+        for _ in 0..50 {
+            std::fs::read(dir.path().join("a")).unwrap();
+        }
+        assert_eq!(noticed(&inotify, 50), vec![(Happened::Read, "a".to_owned()); 50]);
     }
 
     #[test]
