@@ -10,6 +10,13 @@ CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 ZIG_VERSION=0.15.2
 OTELCOL_VERSION=0.159.0
+HELM_3_VERSION=3.21.4
+HELM_4_VERSION=4.2.4
+KUBERNETES_VERSION=1.36.3
+ETCD_VERSION=3.6.6
+KWOK_VERSION=0.8.0
+KUBERNETES_VALIDATE_VERSION=1.37.0
+PROMETHEUS_OPERATOR_VERSION=0.85.0
 GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
 GO_COUNTING_VERSION=1.24.11  # one more that counts for itself, where two of those are compared
 
@@ -32,6 +39,16 @@ for version in "${GO_VERSIONS[@]}"; do
   GOBEACON_GO_ROOTS+="${GOBEACON_GO_ROOTS:+:}$(tool_dir "go-$version")/go"
 done
 GOBEACON_GO_COUNTING="$(tool_dir "go-$GO_COUNTING_VERSION")/go"
+
+# What the tests of the chart use: both majors of helm, schemas, and what is a cluster without machines.
+GOBEACON_HELM_3="$(tool_dir "helm-$HELM_3_VERSION")/helm"
+GOBEACON_HELM_4="$(tool_dir "helm-$HELM_4_VERSION")/helm"
+KUBERNETES_VALIDATE="$(tool_dir "kubernetes-validate-$KUBERNETES_VALIDATE_VERSION")"
+KUBERNETES="$(tool_dir "kubernetes-$KUBERNETES_VERSION")"
+ETCD="$(tool_dir "etcd-$ETCD_VERSION")"
+KWOK="$(tool_dir "kwok-$KWOK_VERSION")"
+PROMETHEUS_OPERATOR="$(tool_dir "prometheus-operator-$PROMETHEUS_OPERATOR_VERSION")"
+export GOBEACON_HELM_3 GOBEACON_HELM_4 KUBERNETES_VALIDATE KUBERNETES ETCD KWOK PROMETHEUS_OPERATOR
 
 # The C compiler for macOS: zig's, see .ci/cc-macos.
 ZIG="$(tool_dir "ziglang-$ZIG_VERSION")/ziglang/zig"

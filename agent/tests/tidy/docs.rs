@@ -53,8 +53,8 @@ fn every_invariant_of_the_architecture_is_held_by_a_test_that_exists() {
         for (path, test) in named {
             held += 1;
             let source = std::fs::read_to_string(tree::root().join(path)).unwrap_or_default();
-            if !source.contains(&format!("fn {test}(")) {
-                offenders.push(format!("{path} has no `fn {test}`"));
+            if !source.contains(&format!("fn {test}(")) && !source.contains(&format!("\ndef {test}(")) {
+                offenders.push(format!("{path} has no `fn {test}` or `def {test}`"));
             }
         }
     }
@@ -134,5 +134,5 @@ fn slug(heading: &str) -> String {
 /// Every `path.rs::test` between backticks, as the path and the name of the test.
 fn tests_named_in(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let code = text.split('`').skip(1).step_by(2);
-    code.filter_map(|code| code.rsplit_once("::")).filter(|(path, _)| path.ends_with(".rs"))
+    code.filter_map(|code| code.rsplit_once("::")).filter(|(path, _)| path.ends_with(".rs") || path.ends_with(".py"))
 }
