@@ -322,6 +322,26 @@ def lists_are_added_to_those_of_presets_and_other_keys_stand_above_them():
 
 
 @test
+def large_user_ids_stay_whole_numbers():
+    user = 1000650000
+    values = {
+        "presets": {"logs": {"enabled": False}},
+        "config": {"modcache": {"dirs": ["/cache"]}},
+        "state": {"type": "emptyDir"},
+        "podSecurityContext": {"runAsUser": user, "fsGroup": user, "supplementalGroups": [user, 5]},
+    }
+    with folder() as path:
+        (path / "values.yaml").write_text(json.dumps(values))
+        for major in MAJORS:
+            text = template(major, "gobeacon", CHART, "--values", path / "values.yaml").stdout
+            pod = one(text, "DaemonSet")["spec"]["template"]["spec"]
+            context, container = pod["securityContext"], pod["containers"][0]["securityContext"]
+            assert context["supplementalGroups"] == [user, 5] and isinstance(context["supplementalGroups"][0], int), context
+            for it in (context["fsGroup"], context["runAsUser"], container["runAsUser"]):
+                assert it == user and isinstance(it, int), (context, container)
+
+
+@test
 def folders_are_mounted_once_and_under_their_own_path():
     for major in MAJORS:
         text = rendered(

@@ -41,10 +41,6 @@ def configuration(where):
     return PLANE.get("configmap/gobeacon", "-n", where)["data"]["config.yaml"]
 
 
-def values_file(name):
-    return CHART / f"{name}.yaml"
-
-
 @test
 def a_release_is_installed_upgraded_rolled_back_and_uninstalled():
     for major in MAJORS:
@@ -89,7 +85,7 @@ def everything_that_the_chart_can_make_is_accepted_with_the_operators_definition
     namespace("gobeacon", "privileged")
     for major in MAJORS:
         for name in ("ci/values/everything", "examples/gateway", "ci/values/pod-monitor"):
-            done = ("--namespace", "gobeacon", "--values", values_file(name), "--wait", "--timeout", "3m")
+            done = ("--namespace", "gobeacon", "--values", CHART / f"{name}.yaml", "--wait", "--timeout", "3m")
             in_cluster(major, "install", "gobeacon", CHART, *done)
             if name == "ci/values/everything":
                 monitor = PLANE.get("servicemonitor/gobeacon", "-n", "gobeacon")
@@ -116,7 +112,7 @@ def each_set_of_values_needs_the_pod_security_level_that_the_notes_name_and_no_h
     for case, path in files.items():
         values = ["--values", path] if path else []
         text = template("4", "gobeacon", CHART, *values).stdout
-        said = helm("3", "install", "gobeacon", CHART, "--dry-run=client", *values).stdout
+        said = in_cluster("4", "install", "gobeacon", CHART, "--dry-run=client", *values).stdout
         level = re.search(r"pod-security\.kubernetes\.io/enforce=(\w+)", said)[1]
         seen.add(level)
         for one in LEVELS:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common import folder, run, until
 
-NODES = ("runner-1", "runner-2", "runner-3")
+NODES = ("runner-1", "runner-2", "system-1")
 
 
 class ControlPlane:
@@ -131,13 +131,13 @@ def free_ports(count):
 
 
 def node(name):
-    """A node for CI runners as they often are: tainted."""
+    """A node; those for CI runners are as they often are: tainted."""
     room = {"cpu": "8", "memory": "16Gi", "pods": "110"}
     labels = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": name, "example.com/runner": "true"}
     return {
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-        "spec": {"taints": [{"key": "ci.example.com/runner", "effect": "NoSchedule"}]},
+        "spec": {"taints": [{"key": "ci.example.com/runner", "effect": "NoSchedule"}] if name.startswith("runner") else []},
         "status": {"allocatable": room, "capacity": room},
     }
 

@@ -38,6 +38,14 @@ client_key: /etc/gobeacon-otlp/client/{{ $secrets.client.privateKeyKey }}
 {{- range $key, $value := $map -}}
   {{- if kindIs "map" $value -}}
     {{- include "gobeacon.whole" $value -}}
+  {{- else if kindIs "slice" $value -}}
+    {{- $whole := list -}}
+    {{- range $one := $value -}}
+      {{- $numbered := dict "it" $one -}}
+      {{- include "gobeacon.whole" $numbered -}}
+      {{- $whole = append $whole $numbered.it -}}
+    {{- end -}}
+    {{- $_ := set $map $key $whole -}}
   {{- else if kindIs "float64" $value -}}
     {{- if eq $value (floor $value) }}{{ $_ := set $map $key (int64 $value) }}{{ end -}}
   {{- end -}}
