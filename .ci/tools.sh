@@ -17,6 +17,8 @@ ETCD_VERSION=3.6.6
 KWOK_VERSION=0.8.0
 KUBERNETES_VALIDATE_VERSION=1.37.0
 PROMETHEUS_OPERATOR_VERSION=0.85.0
+NFPM_VERSION=2.44.0 # makes deb and rpm; newer ones need modules that not every proxy has
+CARGO_CYCLONEDX_VERSION=0.5.9
 GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
 GO_COUNTING_VERSION=1.24.11  # one more that counts for itself, where two of those are compared
 
@@ -28,6 +30,8 @@ tool_dir() { printf '%s/%s' "$TOOLS" "$1"; }
 PATH="$HOME/.cargo/bin:$PATH"
 PATH="$(tool_dir "cargo-deny-$CARGO_DENY_VERSION")/bin:$PATH"
 PATH="$(tool_dir "cargo-fuzz-$CARGO_FUZZ_VERSION")/bin:$PATH"
+PATH="$(tool_dir "cargo-cyclonedx-$CARGO_CYCLONEDX_VERSION")/bin:$PATH"
+PATH="$(tool_dir "nfpm-$NFPM_VERSION"):$PATH"
 export PATH
 
 # What the tests find their tools by.
