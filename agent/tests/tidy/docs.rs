@@ -53,7 +53,7 @@ fn every_invariant_of_the_architecture_is_held_by_a_test_that_exists() {
         for (path, test) in named {
             held += 1;
             let source = std::fs::read_to_string(tree::root().join(path)).unwrap_or_default();
-            if !source.contains(&format!("fn {test}(")) && !source.contains(&format!("\ndef {test}(")) {
+            if !source.contains(&format!("fn {test}(")) && !source.contains(&format!("def {test}(")) {
                 offenders.push(format!("{path} has no `fn {test}` or `def {test}`"));
             }
         }
