@@ -6,6 +6,7 @@ The node is a folder: what the pod mounts of the node is taken from below it. Wh
 name of the node in variables, and the ConfigMap beside the pod.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -76,6 +77,17 @@ class Node:
         path.chmod(0o640)
 
 
+@contextlib.contextmanager
+def node_of_its_own():
+    """A node, of which nothing runs on when it goes."""
+    with folder() as path:
+        node = Node(path)
+        try:
+            yield node
+        finally:
+            node.podman("pod", "rm", "--all", "--force", check=False)
+
+
 def render(node, port, *settings):
     """The pod and its ConfigMap, with folders of the node below another root."""
     more = [part for it in (f"metrics.port={port}", *settings) for part in ("--set", it)]
@@ -127,37 +139,31 @@ FAILED = "+ go test ./...\n--- FAIL: TestA (0.00s)\n    a_test.go:5: no\nFAIL\nF
 
 @test
 def the_pod_reads_pod_logs_and_serves_metrics_with_no_capability_and_a_read_only_root():
-    with folder() as path:
-        node = Node(path)
+    with node_of_its_own() as node:
         [port] = free_ports(1)
         text = render(node, port)
         node.log("ci", LOG, FAILED)
         node.log("gobeacon", "gobeacon-x1", FAILED)  # its own log, which is passed over
         container = node.play(text)
-        try:
-            until(lambda: total(port, "gobuild_test_failures_total") == 1, f"one failed test: {node.podman('logs', container, check=False).stderr}")
-            assert total(port, "gobeacon_log_files") == 1
-            told, pid = status(node, container)
-            assert [int(told[name], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")] == [0, 0, 0, 0], told
-            assert told["NoNewPrivs"] == "1" and told["Seccomp"] == "2" and told["Uid"].split()[0] == "0", told
-            assert_mounts(pid)
-            limit = node.state(container)["HostConfig"]["Memory"]
-            used = int(told["VmRSS"].split()[0]) * 1024
-            assert limit == 192 * 1024 * 1024 and used < limit / 2, (used, limit)
-            print(f"  at rest {used / 1048576:.0f} MiB of {limit // 1048576} MiB")
-            for what in ("healthz", "readyz"):
-                assert urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}", timeout=5).status == 200
-            assert (node.root / "var/lib/gobeacon/journal").exists()
-        finally:
-            node.down()
+        until(lambda: total(port, "gobuild_test_failures_total") == 1, "one failed test")
+        assert total(port, "gobeacon_log_files") == 1
+        told, pid = status(node, container)
+        assert [int(told[name], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")] == [0, 0, 0, 0], told
+        assert told["NoNewPrivs"] == "1" and told["Seccomp"] == "2" and told["Uid"].split()[0] == "0", told
+        assert_mounts(pid)
+        limit = node.state(container)["HostConfig"]["Memory"]
+        used = int(told["VmRSS"].split()[0]) * 1024
+        assert limit == 192 * 1024 * 1024 and used < limit / 2, (used, limit)
+        print(f"  at rest {used / 1048576:.0f} MiB of {limit // 1048576} MiB")
+        for what in ("healthz", "readyz"):
+            assert urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}", timeout=5).status == 200
+        assert (node.root / "var/lib/gobeacon/journal").exists()
+        node.down()
 
         # the next pod of the node goes on where this one stopped
         node.log("ci", LOG, FAILED)
-        container = node.play(text)
-        try:
-            until(lambda: total(port, "gobuild_test_failures_total") == 1, "one more failed test, and not two")
-        finally:
-            node.down()
+        node.play(text)
+        until(lambda: total(port, "gobuild_test_failures_total") == 1, "one more failed test, and not two")
 
 
 def assert_mounts(pid):
@@ -173,8 +179,7 @@ def assert_mounts(pid):
 
 @test
 def one_boolean_decides_whether_caches_of_others_are_read():
-    with folder() as path:
-        node = Node(path)
+    with node_of_its_own() as node:
         cache = node.root / "srv/cache"
         entry = cache / "ab" / ("ab" * 32 + "-d")
         entry.parent.mkdir(parents=True)
@@ -188,23 +193,20 @@ def one_boolean_decides_whether_caches_of_others_are_read():
             [port] = free_ports(1)
             settings = ("presets.logs.enabled=false", "presets.caches.enabled=true", "presets.caches.gocache={/srv/cache}")
             container = node.play(render(node, port, *settings, f"presets.caches.othersFiles={others}"))
-            try:
-                dac_read_search = 1 << 2
-                told, _ = status(node, container)
-                assert int(told["CapEff"], 16) == (dac_read_search if others == "true" else 0), told["CapEff"]
-                name = "gobuild_cache_entries" if others == "true" else "gobeacon_collector_errors_total"
-                label = 'cache="build"' if others == "true" else 'collector="buildcache"'
-                until(lambda: (total(port, name, label) or 0) > 0, f"{name} {label} with othersFiles={others}:\n{page(port)}")
-                seen[others] = total(port, "gobuild_cache_entries", 'cache="build"') or 0
-            finally:
-                node.down()
+            dac_read_search = 1 << 2
+            told, _ = status(node, container)
+            assert int(told["CapEff"], 16) == (dac_read_search if others == "true" else 0), told["CapEff"]
+            name = "gobuild_cache_entries" if others == "true" else "gobeacon_collector_errors_total"
+            label = 'cache="build"' if others == "true" else 'collector="buildcache"'
+            until(lambda: (total(port, name, label) or 0) > 0, f"{name} {label} with othersFiles={others}:\n{page(port)}")
+            seen[others] = total(port, "gobuild_cache_entries", 'cache="build"') or 0
+            node.down()
         assert seen["true"] > 0 and seen["false"] == 0, seen
 
 
 @test
 def a_user_without_rights_reads_what_everybody_may():
-    with folder() as path:
-        node = Node(path)
+    with node_of_its_own() as node:
         [port] = free_ports(1)
         logs = node.root / "var/log/ci"
         logs.mkdir()
@@ -214,12 +216,9 @@ def a_user_without_rights_reads_what_everybody_may():
             "securityContext.runAsNonRoot=true", "securityContext.runAsUser=65532", "securityContext.runAsGroup=65532",
         )
         container = node.play(render(node, port, *settings))
-        try:
-            until(lambda: total(port, "gobuild_test_failures_total") == 1, "one failed test")
-            told, _ = status(node, container)
-            assert told["Uid"].split()[0] == "65532" and int(told["CapEff"], 16) == 0, told
-        finally:
-            node.down()
+        until(lambda: total(port, "gobuild_test_failures_total") == 1, "one failed test")
+        told, _ = status(node, container)
+        assert told["Uid"].split()[0] == "65532" and int(told["CapEff"], 16) == 0, told
 
 
 if __name__ == "__main__":
