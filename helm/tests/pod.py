@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -35,18 +34,25 @@ class Node:
         (path / "containers.conf").write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
         for name in ("var/log/pods", "var/lib"):
             (self.root / name).mkdir(parents=True)
-        self.import_image()
+        self.bring_image()
 
     def podman(self, *arguments, **more):
         options = ("--root", self.path / "store", "--runroot", self.path / "run", "--storage-driver", "vfs")
         engine = ("--cgroup-manager", "cgroupfs", "--runtime", "runc")
         return run("podman", *options, *engine, *arguments, CONTAINERS_CONF=str(self.path / "containers.conf"), **more)
 
-    def import_image(self):
-        """The image as it is packaged, from the program under test: with its libraries where it is not static."""
+    def bring_image(self):
+        """The image of the release in GOBEACON_IMAGE; or one of the same kind, made of the program under test."""
+        packaged = os.environ.get("GOBEACON_IMAGE")
+        if packaged:
+            self.podman("pull", f"oci-archive:{packaged}")
+            [name] = self.podman("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+            self.podman("tag", name, IMAGE)
+            return
         files = self.path / "image"
         files.mkdir()
         run("install", "-m", "755", "-s", PROGRAM, files / "gobeacon")
+        # with its libraries, where it is not static
         for library in re.findall(r"(/\S+) \(0x", run("ldd", PROGRAM, check=False).stdout):
             (files / library[1:]).parent.mkdir(parents=True, exist_ok=True)
             run("cp", "-L", library, files / library[1:])
@@ -223,5 +229,5 @@ def a_user_without_rights_reads_what_everybody_may():
 
 if __name__ == "__main__":
     assert os.geteuid() == 0, "pod.py: run as root"
-    subprocess.run(["podman", "--version"], check=True)
+    print(f"the image is {os.environ.get('GOBEACON_IMAGE') or 'made of ' + PROGRAM}", flush=True)
     main()
