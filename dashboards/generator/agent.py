@@ -151,7 +151,7 @@ def errors():
 
 def agents():
     return parts.table(
-        "Agents",
+        "Every agent",
         "Each name leads to that node alone.",
         [
             ("max by (instance, version) (gobeacon_build_info{NODE})", "Up", "short", None),
@@ -229,7 +229,7 @@ def lag_bytes():
 def files():
     return parts.timeseries(
         "Logs that are followed",
-        "By node.",
+        "How many there are on each node.",
         [parts.target("sum by (instance) (gobeacon_log_files{NODE})", "{{instance}}")],
         "short",
     )

@@ -259,7 +259,7 @@ def drop():
 
 def stdlib():
     return parts.timeseries(
-        "Standard library recompiled",
+        "Standard library recompiled, and how often",
         "Share of the go commands of the last hour that did not find the standard library in their cache, and how many that were.",
         [
             parts.target("max(cluster_job:gobuild_stdlib_recompiled_commands:ratio1h{JOB})", "share"),

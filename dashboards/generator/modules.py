@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board, values
 from .common import ANY_CRITICAL, ANY_WARNING, SUPPLY, alerts_firing
-from .parts import NODE, ORANGE, RED, colored, in_range, p, per_hour, share, steps
+from .parts import NODE, ORANGE, RED, colored, in_range, p, per_hour, share, since, steps
 
 DOWNLOADS, FAILED = "gobuild_module_downloads_total", "gobuild_module_download_failures_total"
 BYTES, REDUNDANT = "gobuild_module_download_bytes_total", "gobuild_module_redundant_download_bytes_total"
@@ -73,7 +73,7 @@ def numbers():
     yield parts.stat(
         "Downloads that failed",
         "Share of the downloads in the time shown that a proxy, the network or a version control server did not give.",
-        share(f"({in_range(FAILED, matchers=SUPPLY_OF_NODE)} or vector(0))", in_range(DOWNLOADS)),
+        share(f"({since(FAILED, matchers=SUPPLY_OF_NODE)} or vector(0))", in_range(DOWNLOADS)),
         "percentunit",
         decimals=1,
         thresholds=ERRORS,
@@ -163,8 +163,8 @@ def downloads():
 def failures():
     return parts.timeseries(
         "Errors: failed downloads per hour",
-        "By cause, as go commands say it.",
-        [parts.target(per_hour(FAILED, "class", HOST) + " > 0", "{{class}}")],
+        "What a proxy, the network or a version control server did not give, by cause; each counts once for each go command. Which hosts: in the details below.",
+        [parts.target(per_hour("gobuild_failures_total", "class", SUPPLY_OF_NODE) + " > 0", "{{class}}")],
         "short",
         bars=True,
         links=[
@@ -195,7 +195,7 @@ def fallbacks():
         "Modules within half an hour for which the next proxy was asked. proxy.not_found is how a list of proxies works; the other reasons are failures.",
         [
             parts.target(
-                "sum by (from_host, reason) (increase(gobuild_module_proxy_fallbacks_total{NODE}[30m])) > 0",
+                since("gobuild_module_proxy_fallbacks_total", "from_host, reason", window="30m") + " > 0",
                 "{{from_host}}: {{reason}}",
             )
         ],
@@ -286,7 +286,7 @@ def failures_by_host():
     return parts.bar_gauge(
         "Failed downloads by host",
         "In the time shown; unknown where the message names no host.",
-        f"topk(10, round({in_range(FAILED, 'host', HOST)}) > 0)",
+        f"topk(10, round({since(FAILED, 'host', HOST)}) > 0)",
         "{{host}}",
         "short",
         decimals=0,

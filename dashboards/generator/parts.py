@@ -45,6 +45,13 @@ def in_range(metric, by="", matchers="NODE"):
     return f"sum{by} (increase({metric}{{{matchers}}}[$__range]))"
 
 
+def since(metric, by="", matchers="NODE", window="$__range"):
+    """How many in a time, of series that are not there from the start: the first count of a new one is no increase."""
+    by = f" by ({by})" if by else ""
+    one = f"{metric}{{{matchers}}}"
+    return f"sum{by} (({one} unless last_over_time({one}[1h] offset {window})) or increase({one}[{window}]))"
+
+
 def share(part, whole):
     """A part of a whole; no point instead of NaN where there is no whole."""
     return f"{part} / ({whole} > 0)"

@@ -105,10 +105,15 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts it and waits until it answers.
     pub(crate) fn start(folder: &Path, target: SocketAddr) -> Self {
+        Self::start_with(folder, target, &[])
+    }
+
+    /// The same, with files of rules, which are evaluated as often.
+    pub(crate) fn start_with(folder: &Path, target: SocketAddr, rules: &[PathBuf]) -> Self {
         let address = free_address();
         let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-             scrape_configs:\n  - job_name: gobeacon\n    static_configs: [{{targets: ['{target}']}}]\n"
+            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\nrule_files: {rules:?}\n\
+             scrape_configs:\n  - job_name: gobeacon\n    static_configs: [{{targets: ['{target}'], labels: {{cluster: e2e}}}}]\n"
         );
         let file = folder.join("prometheus.yaml");
         std::fs::write(&file, config).unwrap();
@@ -127,13 +132,20 @@ impl Prometheus {
 
     /// The one value of an instant query; `Err` says what was answered instead.
     pub(crate) fn value(&mut self, query: &str) -> Result<f64, String> {
+        match self.values(query)?[..] {
+            [one] => Ok(one),
+            ref all => Err(format!("{query} is not one value: {all:?}")),
+        }
+    }
+
+    /// All values of an instant query, by whatever labels.
+    pub(crate) fn values(&mut self, query: &str) -> Result<Vec<f64>, String> {
         self.process.alive()?;
         let body = http_get(self.address, &format!("/api/v1/query?query={}", percent_encode(query)))?;
         let answer: Value = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
-        match answer["data"]["result"].as_array().map(Vec::as_slice) {
-            Some([one]) => one["value"][1].as_str().and_then(|it| it.parse().ok()).ok_or(body),
-            _ => Err(format!("{query} is not one value: {body}")),
-        }
+        let result = answer["data"]["result"].as_array().ok_or_else(|| format!("{query}: {body}"))?;
+        let value = |one: &Value| one["value"][1].as_str().and_then(|it| it.parse().ok());
+        result.iter().map(|one| value(one).ok_or_else(|| format!("{query}: {one}"))).collect()
     }
 }
 

@@ -14,10 +14,13 @@
 #[path = "../support/authority.rs"]
 mod authority;
 mod backends;
+#[path = "../support/boards.rs"]
+mod boards;
 mod buildcache;
 mod builds;
 mod caches;
 mod counted;
+mod dashboards;
 mod delivery;
 mod downloads;
 mod go;

@@ -3,7 +3,7 @@
 use crate::{none, tree};
 
 /// Crates in the lock file, ours included. Each new one is read before it comes in.
-const MOST_CRATES: usize = 330;
+const MOST_CRATES: usize = 350;
 
 /// Git keeps every version of a large file for ever.
 const MOST_BYTES: u64 = 1024 * 1024;
