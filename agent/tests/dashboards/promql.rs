@@ -71,7 +71,15 @@ pub(crate) fn selections(expr: &Expr) -> Vec<Selection<'_>> {
     each(expr, None, &mut |part, function| match part {
         Expr::VectorSelector(selector) => found.push(selection(selector, None, function)),
         Expr::MatrixSelector(matrix) => found.push(selection(&matrix.vs, Some(matrix.range), function)),
-        _ => {}
+        Expr::Aggregate(_)
+        | Expr::Unary(_)
+        | Expr::Binary(_)
+        | Expr::Paren(_)
+        | Expr::Subquery(_)
+        | Expr::NumberLiteral(_)
+        | Expr::StringLiteral(_)
+        | Expr::Call(_)
+        | Expr::Extension(_) => {}
     });
     found
 }
