@@ -8,6 +8,7 @@ RUST_VERSION=1.95.0
 RUST_NIGHTLY=nightly-2026-05-20 # for the fuzzer's sanitizers only
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
+MDBOOK_VERSION=0.5.4
 ZIG_VERSION=0.15.2
 OTELCOL_VERSION=0.159.0
 HELM_3_VERSION=3.21.4
@@ -30,6 +31,7 @@ tool_dir() { printf '%s/%s' "$TOOLS" "$1"; }
 PATH="$HOME/.cargo/bin:$PATH"
 PATH="$(tool_dir "cargo-deny-$CARGO_DENY_VERSION")/bin:$PATH"
 PATH="$(tool_dir "cargo-fuzz-$CARGO_FUZZ_VERSION")/bin:$PATH"
+PATH="$(tool_dir "mdbook-$MDBOOK_VERSION")/bin:$PATH"
 PATH="$(tool_dir "cargo-cyclonedx-$CARGO_CYCLONEDX_VERSION")/bin:$PATH"
 PATH="$(tool_dir "nfpm-$NFPM_VERSION"):$PATH"
 export PATH

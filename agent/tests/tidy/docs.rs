@@ -87,6 +87,26 @@ fn every_decision_has_a_number_of_its_own_and_says_context_decision_and_conseque
 }
 
 #[test]
+fn every_page_stands_in_the_summary_of_the_book_once_and_every_decision_among_the_decisions() {
+    let summary = tree::read("docs/SUMMARY.md");
+    let listed: Vec<_> = links(&summary).into_iter().map(|(_, target)| format!("docs/{target}")).collect();
+    let decisions = tree::read("docs/explanation/decisions.md");
+    let mut offenders = Vec::new();
+    for file in tree::texts().iter().filter(|it| it.path.starts_with("docs/") && it.has_extension("md")) {
+        let times = listed.iter().filter(|it| **it == file.path).count();
+        if times != 1 && file.path != "docs/SUMMARY.md" {
+            offenders.push(format!("{} stands {times} times in docs/SUMMARY.md", file.path));
+        }
+        let name = file.path.trim_start_matches("docs/");
+        if name.starts_with("adr/") && !decisions.contains(name) {
+            offenders.push(format!("{} is not in docs/explanation/decisions.md", file.path));
+        }
+    }
+    none(&offenders, "a page that is in no list is found by nobody");
+    assert!(listed.len() > 40, "only {} pages were found: the reader of the summary is broken", listed.len());
+}
+
+#[test]
 fn the_readme_names_the_test_command_and_ci_calls_it() {
     assert!(tree::read("README.md").lines().any(|line| line.trim() == ".ci/test"));
     assert!(tree::read(".ci/run").contains("/test\""));
