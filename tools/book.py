@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,9 @@ func TestHello(t *testing.T) {
 func TestEmpty(t *testing.T) { Hello("") }
 """,
 }
+
+# The port that pages name; a free one is taken for it, since another agent may be there.
+PORT = "9464"
 
 # A page that hangs is a failure, and a busy machine is none.
 SECONDS_A_PAGE = 600
@@ -100,9 +104,9 @@ def run_page(page, blocks, program):
             it.mkdir()
         for name, text in MODULE.items():
             (project / name).write_text(text)
-        script = ["set -u\n"]
+        script, port = ["set -u\n"], free_port()
         for n, block in enumerate(blocks):
-            (out / f"{n}.sh").write_text("set -e -o pipefail\n" + block.code)
+            (out / f"{n}.sh").write_text("set -e -o pipefail\n" + block.code.replace(PORT, port))
             script.append(shell_of(out, n, block.status))
         (out / "page.sh").write_text("".join(script))
         environment = surroundings(home, program)
@@ -141,6 +145,12 @@ def surroundings(home, program):
         NO_COLOR="1",
     )
     return environment
+
+
+def free_port():
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return str(it.getsockname()[1])
 
 
 def shared_cache():
