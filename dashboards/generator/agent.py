@@ -159,12 +159,7 @@ def agents():
             ("max by (instance) (gobeacon_log_worst_lag_seconds{NODE})", "Lag", "s", LAG),
             ("max by (instance) (gobeacon_spool_oldest_seconds{NODE})", "Not delivered", "s", UNDELIVERED),
             (f"round({in_range('gobeacon_dropped_total', 'instance')})", "Lost", "short", ANY_WARNING),
-            (
-                "min by (instance) (gobeacon_config_last_reload_successful{NODE})",
-                "Configuration holds",
-                "bool_yes_no",
-                None,
-            ),
+            ("min by (instance) (gobeacon_config_last_reload_successful{NODE})", "Config holds", "bool_yes_no", None),
         ],
         names={"instance": "Node", "version": "Version"},
         hidden=["Value #A"],

@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board
 from .common import ALERTS, BUDGET, INFRASTRUCTURE, alerts_firing
-from .parts import GREEN, GREY, ORANGE, RED, colored, in_range, p, per_hour, share, steps
+from .parts import GREEN, ORANGE, PURPLE, RED, colored, in_range, p, per_hour, share, steps
 
 COMMANDS, FAILURES = "gobuild_commands_total", "gobuild_command_failures_total"
 DURATION = "gobuild_command_duration_seconds"
@@ -29,17 +29,17 @@ def numbers():
     wanted = in_range(COMMANDS)
     yield alerts_firing()
     yield parts.stat(
-        "Go commands per hour",
+        "Commands per hour",
         "Go commands that ended, as logs tell: builds, tests, vets and the others.",
         per_hour(COMMANDS),
-        "short",
+        "locale",
         spark=True,
         calc="mean",
         decimals=0,
         base="blue",
     )
     yield parts.stat(
-        "Failed",
+        "Failed, all reasons",
         "Share of the go commands in the time shown that failed, for whatever reason: failing tests and code that does not compile are everyday work.",
         share(in_range(FAILURES), wanted),
         "percentunit",
@@ -64,6 +64,7 @@ def numbers():
         "s",
         decimals=1,
         base="blue",
+        noValue="not measured",
     )
     yield parts.stat(
         "p95 against the week",
@@ -74,6 +75,7 @@ def numbers():
         thresholds=steps((2, ORANGE)),
         alerts=["GoBuildSlow"],
         paint="background",
+        noValue="not measured",
     )
     yield parts.stat(
         "Running now",
@@ -88,7 +90,7 @@ def commands():
     return parts.timeseries(
         "Rate: go commands per hour",
         "Go commands that ended, by subcommand.",
-        [parts.target(per_hour(COMMANDS, "subcommand"), "go {{subcommand}}")],
+        [parts.target(per_hour(COMMANDS, "subcommand") + " > 0", "go {{subcommand}}")],
         "short",
         bars=True,
     )
@@ -102,7 +104,7 @@ def failures():
         "short",
         bars=True,
         overrides=[
-            colored("^(compile|link|cgo|vet|package)[.].*", GREY, True),
+            colored("^(compile|link|cgo|vet|package)[.].*", PURPLE, True),
             colored("^test[.].*", "light-blue", True),
             colored("^(proxy|network|vcs)[.].*", ORANGE, True),
             colored("^(checksum|modcache)[.].*", RED, True),
@@ -148,7 +150,7 @@ def firing():
         hidden=["Value"],
         names={"alertname": "Alert", "severity": "Severity", "instance": "Node"},
         order=["severity", "alertname", "instance"],
-        noValue="none",
+        noValue="none: all is well",
         cell_links={
             "Alert": [{"title": "Runbook", "url": parts.HOME + "/docs/runbooks/${__value.raw}.md", "targetBlank": True}]
         },

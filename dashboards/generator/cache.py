@@ -37,8 +37,8 @@ def numbers():
     )
     yield parts.stat(
         "Below the week",
-        "How far the share of hits of the last hour is below that of the last 7 days, of the source where that is worst. 0 or less is as always.",
-        "max(cluster_job_source:gobuild_cache_hits:ratio1h_drop_from_7d{JOB})",
+        "How far the share of hits of the last hour is below that of the last 7 days, of the source where that is worst. 0 is as always, or better.",
+        "max(clamp_min(cluster_job_source:gobuild_cache_hits:ratio1h_drop_from_7d{JOB}, 0))",
         "percentunit",
         decimals=1,
         thresholds=DROP,

@@ -11,6 +11,8 @@ SUPPLY = 'class=~"(proxy|network|vcs)[.].+"'
 BUDGET = steps((0.01, YELLOW), (0.03, YELLOW), (0.06, ORANGE), (0.144, RED))
 ANY_CRITICAL = steps((1, RED))
 ANY_WARNING = steps((1, ORANGE))
+# one is an incident, several are another one
+MISMATCHES = steps((1, RED), (3, "dark-red"))
 
 ALERTS = 'ALERTS{alertstate="firing", alertname=~"Go[A-Z].+|Gobeacon.+", severity!="info", JOB}'
 
@@ -21,7 +23,7 @@ def alerts_firing():
         "Alerts",
         "Alerts of gobeacon that fire now; those of severity info are left out. Which ones: the table of alerts in Build health.",
         f"count({ALERTS}) or vector(0)",
-        "short",
+        "suffix: firing",
         thresholds=ANY_CRITICAL,
         mappings=[{"type": "value", "options": {"0": {"text": "All well", "color": GREEN, "index": 0}}}],
         paint="background",

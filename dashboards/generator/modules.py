@@ -2,7 +2,7 @@
 
 from . import parts
 from .board import Board, values
-from .common import ANY_CRITICAL, ANY_WARNING, SUPPLY, alerts_firing
+from .common import ANY_CRITICAL, ANY_WARNING, MISMATCHES, SUPPLY, alerts_firing
 from .parts import NODE, ORANGE, RED, colored, in_range, p, per_hour, share, since, steps
 
 DOWNLOADS, FAILED = "gobuild_module_downloads_total", "gobuild_module_download_failures_total"
@@ -35,13 +35,13 @@ def board():
 def numbers():
     yield alerts_firing()
     yield parts.stat(
-        "Modules with a mismatch",
+        "Mismatched modules",
         "Distinct module versions with a checksum mismatch within the last hour, on the node that has most. One is a moved tag; several at once are a proxy, a captive portal or a cache.",
         "max(gobuild_checksum_mismatched_modules{NODE})",
         "short",
-        thresholds=steps((3, RED)),
+        thresholds=MISMATCHES,
         paint="background",
-        alerts=["GoChecksumMismatchSpike"],
+        alerts=["GoChecksumMismatch", "GoChecksumMismatchSpike"],
     )
     yield parts.stat(
         "Hash conflicts",
@@ -85,7 +85,7 @@ def numbers():
         "Downloads per hour",
         "Module versions that go commands began to download.",
         per_hour(DOWNLOADS),
-        "short",
+        "locale",
         spark=True,
         calc="mean",
         decimals=0,
@@ -98,7 +98,7 @@ def mismatches():
         "Mismatches within the interval, by who says so: go.sum, the checksum database, or another hash in the caches. Each one is an incident until it is explained.",
         [
             parts.target(
-                "sum by (verifier, artifact) (increase(gobuild_checksum_mismatches_total{NODE}[$__rate_interval]))",
+                "sum by (verifier, artifact) (increase(gobuild_checksum_mismatches_total{NODE}[$__rate_interval])) > 0",
                 "{{verifier}}, {{artifact}}",
             )
         ],
@@ -107,6 +107,11 @@ def mismatches():
         decimals=0,
         thresholds=ANY_CRITICAL,
         alerts=["GoChecksumMismatch"],
+        overrides=[
+            colored("go_sum.*", RED, True),
+            colored("sumdb.*", "dark-red", True),
+            colored("cache.*", "purple", True),
+        ],
         links=[parts.traces('{ resource.telemetry.distro.name = "gobeacon" && span.error.type =~ "checksum.*" }')],
     )
 
@@ -136,7 +141,7 @@ def nodes():
                 "topk(20, max by (instance) (gobuild_checksum_mismatched_modules{NODE}))",
                 "Mismatches",
                 "short",
-                steps((3, RED)),
+                MISMATCHES,
             ),
             ("sum by (instance) (gobuild_module_hash_conflicts{NODE})", "Conflicts", "short", ANY_CRITICAL),
             (f"round({in_range('gobuild_module_corrupt_total', 'instance')})", "Damaged", "short", ANY_WARNING),
@@ -144,7 +149,7 @@ def nodes():
         names={"instance": "Node"},
         order=["instance", "Value #A", "Value #B", "Value #C"],
         sort="Mismatches",
-        alerts=["GoChecksumMismatchSpike", "GoModuleHashConflict", "GoModuleCacheCorrupt"],
+        alerts=["GoChecksumMismatch", "GoChecksumMismatchSpike", "GoModuleHashConflict", "GoModuleCacheCorrupt"],
         cell_links={"Node": [parts.drill("This node", "modules", instance="${__value.raw}")]},
     )
 
@@ -153,7 +158,7 @@ def downloads():
     return parts.timeseries(
         "Rate: downloads per hour",
         "By the host that was asked; unknown where the log does not say, as without -x.",
-        [parts.target(per_hour(DOWNLOADS, "host", HOST), "{{host}}")],
+        [parts.target(per_hour(DOWNLOADS, "host", HOST) + " > 0", "{{host}}")],
         "short",
         bars=True,
         links=[this_host()],

@@ -148,10 +148,12 @@ def timeseries(title, description, targets, unit, **more):
     bars, lines = more.pop("bars", False), more.pop("threshold_lines", False)
     more.setdefault("interval", "1m")
     more.setdefault("min", 0)
+    # areas of many lines on each other are mud
+    by_label = any("{{" in target["legendFormat"] for target in targets)
     made = panel("timeseries", title, description, targets, unit, **more)
     made["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 80 if bars else 10,
+        "fillOpacity": 80 if bars else 0 if by_label else 10,
         "gradientMode": "none",
         "lineWidth": 1 if bars else 2,
         "lineInterpolation": "linear",
@@ -164,6 +166,12 @@ def timeseries(title, description, targets, unit, **more):
         "scaleDistribution": {"type": "log", "log": 10} if more.get("log") else {"type": "linear"},
         "thresholdsStyle": {"mode": "dashed" if lines else "off"},
     }
+    # whole things: nothing but zeros is no reason for an axis up to 100
+    if more.get("decimals") == 0:
+        made["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] = 1
+    # what is filtered to what there is says so where there is nothing
+    if all(" > 0" in target["expr"] and "(" not in target["expr"].rsplit(" > 0", 1)[1] for target in targets):
+        made["fieldConfig"]["defaults"].setdefault("noValue", "none")
     if more.get("log"):
         del made["fieldConfig"]["defaults"]["min"]
     calcs = more.get("calcs", [])

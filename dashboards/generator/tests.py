@@ -29,7 +29,7 @@ def numbers():
         "Tests per hour",
         "Tests, subtests, examples and fuzz targets that ended.",
         per_hour(TESTS),
-        "short",
+        "locale",
         spark=True,
         calc="mean",
         decimals=0,
