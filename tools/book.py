@@ -33,6 +33,7 @@ BOOK = ROOT / "target/book"
 ELSEWHERE = {
     "docs/how-to/kubernetes.md": "helm/tests/cluster.py",
     "docs/how-to/systemd.md": "packaging/tests/test_unit.py",
+    "docs/get-started/try-the-stack.md": "tools/try/test_stack.py",
 }
 
 MODULE = {
