@@ -276,24 +276,29 @@ pub enum PackageStatus {
 impl EventKind {
     /// The kind's name in the JSON and in the `kind` label of `gobeacon_events_total`.
     pub fn name(&self) -> &'static str {
+        Self::NAMES.get(self.index()).copied().unwrap_or_default()
+    }
+
+    /// Where its name stands in [`Self::NAMES`].
+    pub fn index(&self) -> usize {
         match self {
-            Self::ModuleDownload { .. } => "module.download",
-            Self::ToolchainDownload { .. } => "toolchain.download",
-            Self::HttpRequest { .. } => "http.request",
-            Self::VcsCommand { .. } => "vcs.command",
-            Self::ModuleChanged { .. } => "module.changed",
-            Self::ModuleFound { .. } => "module.found",
-            Self::ModuleRetracted { .. } => "module.retracted",
-            Self::ModuleDeprecated { .. } => "module.deprecated",
-            Self::ModuleInfo { .. } => "module.info",
-            Self::CommandStarted { .. } => "command.started",
-            Self::PackageCompiled { .. } => "package.compiled",
-            Self::Diagnostic { .. } => "diagnostic",
-            Self::BuildFailed { .. } => "build.failed",
-            Self::TestCase { .. } => "test.case",
-            Self::TestPackage { .. } => "test.package",
-            Self::TestBenchmark { .. } => "test.benchmark",
-            Self::Failure(_) => "failure",
+            Self::ModuleDownload { .. } => 0,
+            Self::ToolchainDownload { .. } => 1,
+            Self::HttpRequest { .. } => 2,
+            Self::VcsCommand { .. } => 3,
+            Self::ModuleChanged { .. } => 4,
+            Self::ModuleFound { .. } => 5,
+            Self::ModuleRetracted { .. } => 6,
+            Self::ModuleDeprecated { .. } => 7,
+            Self::ModuleInfo { .. } => 8,
+            Self::CommandStarted { .. } => 9,
+            Self::PackageCompiled { .. } => 10,
+            Self::Diagnostic { .. } => 11,
+            Self::BuildFailed { .. } => 12,
+            Self::TestCase { .. } => 13,
+            Self::TestPackage { .. } => 14,
+            Self::TestBenchmark { .. } => 15,
+            Self::Failure(_) => 16,
         }
     }
 

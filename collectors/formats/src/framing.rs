@@ -86,6 +86,10 @@ impl Framer {
     /// Takes the framing off one line.
     #[inline]
     pub(crate) fn line(&mut self, raw: &RawLine<'_>, sink: &mut impl Sink) {
+        if !raw.special && self.records.is_off() && self.out.is_off() {
+            // nothing is wrapped around the lines of this log: what the layers would do, at once
+            return self.out.bare(&Piece::raw(raw).line, sink);
+        }
         let (records, mut next) = self.layers(sink);
         records.line(Piece::raw(raw), &mut next);
     }

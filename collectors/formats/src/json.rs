@@ -16,6 +16,10 @@ mod told;
 mod verdict;
 mod wire;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use self::build_json::BuildJson;
 use self::module_json::Objects;
 use self::scan::{Action, Record};
@@ -24,6 +28,10 @@ pub(crate) use self::told::Running;
 use crate::Event;
 use crate::line::Line;
 use crate::text::Text;
+
+/// Keys that an object of Go has, wherever they stand: programs log objects of other kinds.
+static ACTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"Action\""));
+static PATH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"Path\""));
 
 /// The state of the JSON objects in one stream.
 #[derive(Debug, Default)]
@@ -46,7 +54,8 @@ impl Json {
         if bytes.first() != Some(&b'{') {
             return self.objects.line(line, text, out);
         }
-        if let Some(record) = scan::scan(bytes) {
+        let mut record = Record::default();
+        if scan::scan_into(bytes, &mut record).is_some() {
             self.record(&record, line, text, out);
             return true;
         }
@@ -97,13 +106,13 @@ impl Json {
             self.objects.begin(line);
             return true;
         }
-        if memchr::memmem::find(bytes, b"\"Action\"").is_some()
+        if ACTION.find(bytes).is_some()
             && let Some(record) = wire::read(bytes)
         {
             self.record(&record, line, text, out);
             return true;
         }
-        if memchr::memmem::find(bytes, b"\"Path\"").is_some() {
+        if PATH.find(bytes).is_some() {
             return Objects::whole(line, text, out);
         }
         bytes == b"{}"

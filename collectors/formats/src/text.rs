@@ -21,6 +21,7 @@ mod vet_words;
 
 pub(crate) use at::At;
 use bytes::bounded_text;
+pub(crate) use bytes::decimal;
 
 use self::block::Block;
 use self::go_test::{TestRun, Took};

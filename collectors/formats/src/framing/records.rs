@@ -87,6 +87,12 @@ impl Records {
         }
     }
 
+    /// Whether it was decided that there are none.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self.state, State::Bare)
+    }
+
     /// Takes the record off a raw line and hands on the lines that are complete.
     pub(crate) fn line(&mut self, piece: Piece<'_>, next: &mut impl FnMut(Piece<'_>)) {
         match &mut self.state {

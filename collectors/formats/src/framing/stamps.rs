@@ -96,6 +96,18 @@ impl Stream {
         }
     }
 
+    /// Whether it was decided that there are no stamps.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self.state, State::Off)
+    }
+
+    /// A line without stamps and escapes.
+    #[inline]
+    pub(crate) fn bare(&mut self, line: &Line<'_>, sink: &mut impl Sink) {
+        self.marks.line(line, sink);
+    }
+
     /// Nothing came for a while, or the log ended: what waits is decided and given out.
     pub(crate) fn idle(&mut self, sink: &mut impl Sink) {
         if matches!(self.state, State::Proving { .. }) {

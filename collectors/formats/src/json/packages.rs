@@ -9,6 +9,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::told::{Hint, Running};
 use crate::stack::Stack;
 use crate::text::At;
@@ -91,9 +93,9 @@ pub(crate) struct Package {
     /// Why the test binary could not be run or how it ended, as printed.
     pub(crate) exit: Option<Box<str>>,
     /// Tests (by hash) that saw a race.
-    pub(crate) raced: HashSet<u64>,
+    pub(crate) raced: HashSet<u64, RandomState>,
     /// Tests (by hash) with a subtest that failed.
-    pub(crate) parents: HashSet<u64>,
+    pub(crate) parents: HashSet<u64, RandomState>,
 }
 
 impl Package {
@@ -114,8 +116,8 @@ impl Package {
             fragment: None,
             note: None,
             exit: None,
-            raced: HashSet::new(),
-            parents: HashSet::new(),
+            raced: HashSet::default(),
+            parents: HashSet::default(),
         }
     }
 
@@ -145,7 +147,7 @@ const FEW: usize = 8;
 pub(crate) struct Packages {
     slots: Vec<Option<Package>>,
     free: Vec<usize>,
-    index: HashMap<Arc<str>, usize>,
+    index: HashMap<Arc<str>, usize, RandomState>,
     /// The slot that was used last.
     last: usize,
     clock: u64,

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use crate::text::decimal;
+
 /// The fields of one object. A key that is missing is `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Record<'a> {
@@ -85,10 +87,10 @@ impl Action {
 /// A JSON string.
 #[derive(Debug, Clone)]
 pub(crate) enum Str<'a> {
-    /// Without escapes. It is UTF-8: it was cut out of a text at ASCII characters.
-    Plain(&'a [u8]),
-    /// As it stands in the JSON, with escapes that have been found valid. UTF-8, too.
-    Escaped(&'a [u8]),
+    /// Without escapes.
+    Plain(&'a str),
+    /// As it stands in the JSON, with escapes that have been found valid.
+    Escaped(&'a str),
     /// Decoded.
     Owned(String),
 }
@@ -103,30 +105,52 @@ impl Str<'_> {
     /// The text.
     pub(crate) fn decode(&self) -> Cow<'_, str> {
         match self {
-            Self::Plain(text) => String::from_utf8_lossy(text),
-            Self::Escaped(raw) => Cow::Owned(unescape(&String::from_utf8_lossy(raw))),
+            Self::Plain(text) => Cow::Borrowed(text),
+            Self::Escaped(raw) => {
+                let mut text = String::with_capacity(raw.len());
+                unescape(raw, &mut text);
+                Cow::Owned(text)
+            }
             Self::Owned(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// The same, in a buffer that is used again.
+    pub(crate) fn decode_in<'b>(&'b self, buffer: &'b mut String) -> &'b str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Escaped(raw) => {
+                buffer.clear();
+                unescape(raw, buffer);
+                buffer
+            }
+            Self::Owned(text) => text,
         }
     }
 
     /// The text as it stands in the line: decoded, or with its escapes.
     pub(crate) fn raw(&self) -> &[u8] {
         match self {
-            Self::Plain(text) | Self::Escaped(text) => text,
+            Self::Plain(text) | Self::Escaped(text) => text.as_bytes(),
             Self::Owned(text) => text.as_bytes(),
         }
     }
 }
 
 /// Reads a line. `None` for anything but the exact layout.
+#[cfg(test)]
 pub(crate) fn scan(line: &[u8]) -> Option<Record<'_>> {
+    let mut record = Record::default();
+    scan_into(line, &mut record).map(|()| record)
+}
+
+/// Reads a line into a record that is empty. `None` for anything but the exact layout: the record is then of no use.
+pub(crate) fn scan_into<'a>(line: &'a [u8], record: &mut Record<'a>) -> Option<()> {
     // no early exit: the loop is one pass of vector instructions
-    let (control, all) = line.iter().fold((0, 0), |(bad, all), &byte| (bad | u8::from(byte < 0x20), all | byte));
-    if control != 0 || (all >= 0x80 && std::str::from_utf8(line).is_err()) {
+    if line.iter().fold(0, |control, &byte| control | u8::from(byte < 0x20)) != 0 {
         return None;
     }
-    let mut cursor = Cursor { text: line, at: 0 };
-    let mut record = Record::default();
+    let mut cursor = Cursor { text: simdutf8::basic::from_utf8(line).ok()?, at: 0 };
     if cursor.eat(b"{\"Time\":\"") {
         record.time = Some(cursor.string()?);
         cursor.eat(b",\"Action\":\"").then_some(())?;
@@ -147,26 +171,25 @@ pub(crate) fn scan(line: &[u8]) -> Option<Record<'_>> {
     }
     record.output = cursor.member(b",\"Output\":\"")?;
     if cursor.ends() {
-        return Some(record);
+        return Some(());
     }
     record.output_type = cursor.member(b",\"OutputType\":\"")?;
     record.failed_build = cursor.member(b",\"FailedBuild\":\"")?;
     record.key = cursor.member(b",\"Key\":\"")?;
     record.value = cursor.member(b",\"Value\":\"")?;
     record.path = cursor.member(b",\"Path\":\"")?;
-    cursor.ends().then_some(record)
+    cursor.ends().then_some(())
 }
 
 /// A place in the line.
 struct Cursor<'a> {
-    /// UTF-8.
-    text: &'a [u8],
+    text: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     fn rest(&self) -> &'a [u8] {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     /// Steps over `what` if it stands here.
@@ -213,7 +236,7 @@ impl<'a> Cursor<'a> {
     fn number(&mut self) -> Option<f64> {
         let rest = self.rest();
         let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'.')).unwrap_or(rest.len());
-        let (whole, decimals) = match memchr::memchr(b'.', rest.get(..end)?) {
+        let (whole, decimals) = match rest.get(..end)?.iter().position(|byte| *byte == b'.') {
             Some(point) => (rest.get(..point)?, rest.get(point + 1..end)?),
             None => (rest.get(..end)?, [].as_slice()),
         };
@@ -223,9 +246,9 @@ impl<'a> Cursor<'a> {
         if whole.is_empty() || leading_zero || has_point == decimals.is_empty() || exponent || end > 16 {
             return None;
         }
-        let text = self.text.get(self.at..self.at + end)?;
+        let text = rest.get(..end)?;
         self.at += end;
-        std::str::from_utf8(text).ok()?.parse().ok()
+        decimal(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())
     }
 }
 
@@ -243,8 +266,7 @@ fn escape_len(rest: &[u8]) -> Option<usize> {
 }
 
 /// Decodes escapes that `escape_len` has accepted.
-fn unescape(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
+fn unescape(raw: &str, text: &mut String) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         text.push_str(rest.get(..at).unwrap_or_default());
@@ -267,7 +289,6 @@ fn unescape(raw: &str) -> String {
         rest = rest.get(end..).unwrap_or_default();
     }
     text.push_str(rest);
-    text
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ const MAX_NAME: usize = 4096;
 const MAX_TEXT: usize = 1024;
 /// Longest line joined from pieces; test2json cuts lines into pieces of 1,024 bytes.
 const MAX_JOINED: usize = 4096;
+/// Room for decoded output that stays allocated, in bytes.
+const KEPT_CAPACITY: usize = 16 << 10;
 /// Hashes kept in one set of a package.
 const MAX_HASHES: usize = 16_384;
 /// Levels of subtests told apart.
@@ -40,6 +42,8 @@ pub(crate) struct TestJson {
     /// Packages that wait for the rest of a line or list: while there are any, all output is looked at.
     watching: usize,
     forgotten: u64,
+    /// For output that is decoded.
+    decoded: String,
 }
 
 impl TestJson {
@@ -194,16 +198,19 @@ impl TestJson {
         out: &mut Vec<Event>,
     ) {
         let name = text(&record.package);
+        let mut decoded = std::mem::take(&mut self.decoded);
         let test = test.map(Str::decode).filter(|test| test.len() <= MAX_NAME);
         let hash = test.as_deref().map_or(0, hash);
         let Some(package) = self.open(&name, || at(record, line), out) else { return };
         let watched = watches(package);
-        if let Some(whole) = joined(package, test.as_deref(), &output.decode()) {
+        if let Some(whole) = joined(package, test.as_deref(), output.decode_in(&mut decoded)) {
             let error = record.output_type.as_ref().is_some_and(|kind| kind.raw().starts_with(b"error"));
             let source = Source { test: test.as_deref(), hash, error, record, line };
             package_line(package, &whole, &source, out);
         }
         let watches = watches(package);
+        decoded.shrink_to(KEPT_CAPACITY);
+        self.decoded = decoded;
         self.watching = self.watching + usize::from(watches) - usize::from(watched);
         self.grown(out);
     }

@@ -106,18 +106,19 @@ impl Sieve {
 /// What a line of a test's output tells.
 pub(crate) fn of_test(line: &str) -> Option<Told<'_>> {
     let line = line.trim_end_matches(['\n', '\r']);
-    if let Some(told) = of_any(line) {
-        return Some(told);
-    }
-    if line.starts_with("Benchmark") {
-        return benchmark(line).map(Told::Benchmark);
-    }
+    // most of what comes here; nothing else begins with a blank
     if line.starts_with("    ") {
         let text = line.trim_start_matches(' ');
         if text.ends_with(": race detected during execution of test") {
             return Some(Told::Race);
         }
         return is_position(text).then_some(Told::Position(text));
+    }
+    if let Some(told) = of_any(line) {
+        return Some(told);
+    }
+    if line.starts_with("Benchmark") {
+        return benchmark(line).map(Told::Benchmark);
     }
     memmem::find(line.as_bytes(), b"panic: ").map(|_| Told::MaybeCrash)
 }

@@ -72,7 +72,31 @@ pub(crate) fn float(bytes: &[u8]) -> Option<f64> {
     if !bytes.first()?.is_ascii_digit() {
         return None;
     }
-    std::str::from_utf8(bytes).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+    let value = decimal(bytes).or_else(|| std::str::from_utf8(bytes).ok()?.parse().ok());
+    value.filter(|value| value.is_finite())
+}
+
+/// A number of at most 15 digits with at most one point among them: both parts of its quotient are exact then, so that
+/// it is the float that every reader comes to. `None` for every other text.
+pub(crate) fn decimal(bytes: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (mut digits, mut decimals, mut number) = (0, None, 0_u64);
+    for byte in bytes {
+        match (byte, &mut decimals) {
+            (b'0'..=b'9', decimals) => {
+                number = number * 10 + u64::from(byte - b'0');
+                digits += 1;
+                if digits > 15 {
+                    return None;
+                }
+                *decimals = decimals.map(|count| count + 1);
+            }
+            (b'.', None) if digits > 0 => decimals = Some(0),
+            _ => return None,
+        }
+    }
+    let power = POWERS.get(decimals.unwrap_or(0))?;
+    (digits > 0 && decimals != Some(0)).then(|| number as f64 / power)
 }
 
 /// Whether it can be an import path or a module path: the characters that module.CheckImportPath allows
@@ -194,6 +218,25 @@ mod tests {
         assert_eq!((p.file, p.line), (&br"C:\src\main.go"[..], 4));
         for no in ["main.go", "12:30:11 done", "a b.go:1:2: x", "https://x.y:443/a", "go: x", "x.go:y:1: z"] {
             assert_eq!(position(no.as_bytes()), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn a_short_decimal_is_the_float_that_the_long_way_finds() {
+        for text in ["0", "0.00", "0.05", "12.345", "999999999999999", "0.1", "123456.789012345", "007.50", "1.0000001"]
+        {
+            assert_eq!(decimal(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        for other in ["", ".", "1.", ".5", "1e3", "-1", "1.2.3", "1234567890123456", "0x1", " 1"] {
+            assert_eq!(decimal(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_short_decimal_is_the_float_that_the_long_way_finds(whole in 0..99_999_999_u64, part in "[0-9]{1,7}") {
+            let text = format!("{whole}.{part}");
+            proptest::prop_assert_eq!(decimal(text.as_bytes()), text.parse().ok());
         }
     }
 

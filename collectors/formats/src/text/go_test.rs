@@ -28,6 +28,8 @@ use crate::{CaseStatus, Event, EventKind, FailureClass, PackageStatus};
 const CASES: usize = 65_536;
 /// Names seen by `=== RUN` in one block.
 const RUNS: usize = 131_072;
+/// Room for names that stays allocated from one block to the next.
+const KEPT_RUNS: usize = 1_024;
 /// First log lines kept of tests that have not ended.
 const LOGS: usize = 4_096;
 
@@ -142,8 +144,9 @@ impl TestRun {
 
     /// The stream, the command or the block of a binary run by hand ended without a package line, or with one.
     pub(super) fn flush(&mut self, package: Option<(&str, bool)>, seen: &mut Seen, out: &mut Vec<Event>) {
-        let block = std::mem::take(self);
+        let mut block = std::mem::take(self);
         self.forgotten = block.forgotten;
+        self.use_again(&mut block);
         if package.is_none() && !block.active {
             return;
         }
@@ -159,6 +162,16 @@ impl TestRun {
         }
         let ended = Ended { cases: block.cases, crash: block.crash, race: block.race, first: block.first };
         give_out(ended, name, failed, seen, out);
+    }
+
+    /// What was allocated for the block before serves the next one, unless it is large.
+    fn use_again(&mut self, before: &mut Self) {
+        if before.runs.capacity() <= KEPT_RUNS {
+            self.runs = std::mem::take(&mut before.runs);
+            self.runs.clear();
+        }
+        self.current = std::mem::take(&mut before.current);
+        self.current.clear();
     }
 
     /// `=== RUN   Name` and its kin.
@@ -224,7 +237,8 @@ impl TestRun {
     /// Lines that begin with a word: panics, signals, `PASS`, `exit status`, the header of benchmarks.
     fn word_line(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Event>) -> Took {
         let bytes = line.text;
-        if let Some(timeout) = crash_text(bytes) {
+        let may_crash = matches!(bytes.first(), Some(b'p' | b'*' | b'f' | b's' | b'S' | b'u'));
+        if may_crash && let Some(timeout) = crash_text(bytes) {
             return self.crashed(line, timeout, seen, out);
         }
         if bytes.starts_with(b"WARNING: DATA RACE") {

@@ -1,5 +1,9 @@
 //! Results of tests inside a block: `--- PASS`, benchmarks, logs, and what is glued to output without a newline.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::super::at::At;
 use super::super::bytes::{bounded_text, float, hash, number, position, rsplit_once, text};
 use super::super::seen::Seen;
@@ -8,6 +12,9 @@ use super::verdict::{Case, Log};
 use super::{CASES, LOGS, RUNS, TestRun, Took};
 use crate::line::Line;
 use crate::{CaseStatus, Event, EventKind};
+
+/// Searched for in all that tests print.
+static RUN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("=== RUN   "));
 
 impl TestRun {
     /// `--- PASS: Name (0.00s)`, indented for subtests.
@@ -153,7 +160,7 @@ impl TestRun {
 
     pub(super) fn glued_bytes(&mut self, bytes: &[u8]) {
         if self.verbose
-            && memchr::memchr(b'=', bytes).is_some()
+            && RUN.find(bytes).is_some()
             && let Some((_, name)) = rsplit_once(bytes, b"=== RUN   ")
             && !name.is_empty()
             && !name.contains(&b' ')
