@@ -39,7 +39,7 @@ pub static COLLECTORS: &[&Collector] = &[
 
 /// How many batches the channel to the agent should hold: of log, at most 4 MiB in flight. When it is full the
 /// collectors stop reading; nothing is dropped.
-pub const CHANNEL_BATCHES: usize = 32;
+pub const CHANNEL_BATCHES: usize = 16;
 
 /// How many observations the channel to the agent should hold. When it is full the collectors wait: what they look at
 /// stays where it is.

@@ -69,6 +69,8 @@ pub(crate) struct File {
     /// Made with the first byte: most files of a large directory are never written to again.
     pub(super) parser: Option<Box<Parser>>,
     pub(super) reported: LineCounts,
+    /// As many as the last read gave, and some more.
+    pub(super) events_expected: usize,
     pub(crate) last_data: Instant,
     /// What the last batch said about when its bytes were read or written.
     pub(super) observed: Timestamp,
@@ -123,6 +125,7 @@ impl File {
             backlog: backlog.map(|time| (stat.size, time)),
             parser: None,
             reported: LineCounts::default(),
+            events_expected: 0,
             last_data: Instant::now(),
             observed: stat.modified,
             queued: false,

@@ -34,7 +34,7 @@ use crate::harness::{Health, Problem, State};
 use crate::os::{self, Key};
 
 /// How much of a file is read in one turn, in bytes: the time that one file can delay another.
-const TURN_BYTES: usize = 128 << 10;
+const TURN_BYTES: usize = 256 << 10;
 
 /// How many files that were quiet are read before a file with more to read has its turn.
 const QUIET_FIRST: usize = 64;

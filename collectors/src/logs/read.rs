@@ -36,6 +36,9 @@ pub(crate) struct Turn {
 /// How archives begin: gzip (RFC 1952), zstd (RFC 8878), xz, bzip2. What rotation compresses was read before.
 const ARCHIVES: [&[u8]; 4] = [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
 
+/// No room is reserved for more events than there is one for so many bytes.
+const LEAST_EVENT_BYTES: usize = 64;
+
 impl File {
     /// Reads once, at most a buffer. With `to_the_end_only` what is written from now on is left for another time.
     pub(crate) fn read(&mut self, buffer: &mut [u8], to_the_end_only: bool) -> io::Result<Turn> {
@@ -137,7 +140,7 @@ impl File {
             self.looked_to = self.looked_to.saturating_add(bytes.len() as u64);
             return None;
         }
-        let mut events = Vec::new();
+        let mut events = Vec::with_capacity(self.events_expected.min(bytes.len() / LEAST_EVENT_BYTES));
         let lead = blank::at_start(rest) as u64;
         self.pass_blank(self.looked_to.saturating_add(lead), &mut events);
         rest = rest.get(usize::try_from(lead).unwrap_or(usize::MAX)..).unwrap_or_default();
@@ -152,6 +155,7 @@ impl File {
         self.observed = told.unwrap_or_else(|| self.backlog.map_or_else(now, |(_, written)| written));
         self.last_data = std::time::Instant::now();
         self.used = true;
+        self.events_expected = events.len() + events.len() / 8;
         let batch = self.batch(events, self.offset.saturating_sub(begin), Cause::Read);
         self.again.as_ref().is_none_or(|again| again.is_open).then_some(batch)
     }
