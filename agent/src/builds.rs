@@ -92,9 +92,9 @@ pub(crate) enum Outcome {
     /// A build closed; each started one ends once.
     CommandEnded(Box<BuildSummary>),
     /// A module version is downloaded, told once for each build however many signals show it.
-    Download { offset: u64, module: String, version: String, host: Option<String> },
+    Download { offset: u64, host: Option<String> },
     /// A download that was told before came to nothing; at most once for each module version of a build.
-    DownloadFailed { offset: u64, module: String, version: String, host: Option<String>, class: FailureClass },
+    DownloadFailed { offset: u64, host: Option<String>, class: FailureClass },
     /// Files showed a download from its start to its end; once for each, whatever else told it.
     Downloaded(FileFacts),
     /// So many downloads do not grow at present.
@@ -265,32 +265,27 @@ impl Builds {
     fn event(&mut self, batch: &Batch, event: &Event, out: &mut Vec<Outcome>) {
         let id = batch.source.id;
         let echo = matches!(event.kind, EventKind::CommandStarted { .. });
-        let rested = self.open.get(&id).is_some_and(|build| build.rested_before(event, self.settings.idle_timeout));
-        if echo {
-            self.close(id, EndedBy::NextCommand, out);
-        } else if rested {
-            self.close(id, EndedBy::Idle, out);
+        let goes_on = |build: &&mut OpenBuild| !echo && !build.rested_before(event, self.settings.idle_timeout);
+        if let Some(build) = self.open.get_mut(&id).filter(goes_on) {
+            return take_in(event, batch.observed, self.clock, build, &mut self.files, out);
         }
-        if !self.open.contains_key(&id) {
-            let word = self.words.remove(&id);
-            if let EventKind::PackageCompiled { .. } = event.kind {
-                let Some((first, observed)) = word else {
-                    self.keep_word(id, event, batch.observed);
-                    return;
-                };
-                self.begin(batch, first.offset, out);
-                if let Some(build) = self.open.get_mut(&id) {
-                    build.apply(&first, observed, out);
-                }
-            } else {
-                self.begin(batch, event.offset, out);
+        // it goes on with nothing that is open: that is over
+        self.close(id, if echo { EndedBy::NextCommand } else { EndedBy::Idle }, out);
+        let word = self.words.remove(&id);
+        if let EventKind::PackageCompiled { .. } = event.kind {
+            let Some((first, observed)) = word else {
+                self.keep_word(id, event, batch.observed);
+                return;
+            };
+            self.begin(batch, first.offset, out);
+            if let Some(build) = self.open.get_mut(&id) {
+                build.apply(&first, observed, out);
             }
+        } else {
+            self.begin(batch, event.offset, out);
         }
         if let Some(build) = self.open.get_mut(&id) {
-            build.last_activity = self.clock;
-            self.files.before(event, batch.observed, build);
-            build.apply(event, batch.observed, out);
-            self.files.behind(event, build);
+            take_in(event, batch.observed, self.clock, build, &mut self.files, out);
         }
     }
 
@@ -323,6 +318,21 @@ impl Builds {
             self.files.told_by_a_log(left);
         }
     }
+}
+
+/// An event of an open build.
+fn take_in(
+    event: &Event,
+    observed: Timestamp,
+    clock: Timestamp,
+    build: &mut OpenBuild,
+    files: &mut Files,
+    out: &mut Vec<Outcome>,
+) {
+    build.last_activity = clock;
+    files.before(event, observed, build);
+    build.apply(event, observed, out);
+    files.behind(event, build);
 }
 
 fn deadline(build: &OpenBuild, settings: &Settings) -> Timestamp {

@@ -8,10 +8,10 @@
 //! catalogue.
 
 use gobeacon_collectors::{Batch, HealthReading, logs};
-use gobeacon_formats::{CaseStatus, Event, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
+use gobeacon_formats::{CaseStatus, EventKind, Failure, FailureClass, PackageStatus, Timestamp};
 
 use crate::builds::Outcome;
-use crate::builds::build::{SpanId, TraceId};
+use crate::builds::build::TraceId;
 use crate::builds::ids;
 use crate::builds::summary::{BuildOutcome, BuildSummary};
 use crate::export;
@@ -25,6 +25,7 @@ mod graphs;
 mod hosts;
 mod integrity;
 mod modcache;
+mod often;
 mod openmetrics;
 mod recent;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use catalogue::{
 };
 use families::{Exemplar, Families};
 use hosts::Hosts;
+use often::Often;
 use recent::Recent;
 #[cfg(test)]
 pub(crate) use reference::reference;
@@ -83,19 +85,6 @@ pub(crate) struct Metrics {
     /// What was written before this is no measure of how quick the agent is.
     started: Timestamp,
     often: Often,
-    /// The trace that was an exemplar last, and its root.
-    root: Option<(TraceId, SpanId)>,
-}
-
-/// What is counted so often that it is added up here, and handed over when somebody wants to see it.
-#[derive(Debug, Default)]
-struct Often {
-    tests: u64,
-    test_failures: u64,
-    packages: u64,
-    packages_cached: u64,
-    /// Of hosts that no line names.
-    downloads: u64,
 }
 
 impl Metrics {
@@ -115,7 +104,6 @@ impl Metrics {
             shown: Counted::default(),
             started: now,
             often: Often::default(),
-            root: None,
         })
     }
 
@@ -127,16 +115,13 @@ impl Metrics {
         self.families.add(Id::LogLinesUnrecognised, &[], lines.unrecognised);
         self.families.add(Id::Dropped, &LINE_TOO_LONG, lines.truncated);
         self.families.add(Id::Dropped, &PARSER_FULL, lines.forgotten);
-        let mut kinds: Vec<(&'static str, u64)> = Vec::new();
-        for Event { kind, .. } in events {
-            let name = EventKind::name(kind);
-            // the names are few, and mostly at one address each: where one has two it stands twice
-            match kinds.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
-                Some((_, count)) => *count += 1,
-                None => kinds.push((name, 1)),
+        let mut kinds = [0; EventKind::NAMES.len()];
+        for event in events {
+            if let Some(count) = kinds.get_mut(event.kind.index()) {
+                *count += 1;
             }
         }
-        for (name, count) in kinds {
+        for (name, count) in EventKind::NAMES.iter().zip(kinds).filter(|(_, count)| *count > 0) {
             self.families.add(Id::Events, &[name], count);
         }
         if *observed >= self.started {
@@ -301,13 +286,8 @@ impl Metrics {
     }
 
     fn hand_over(&mut self) {
-        let Often { tests, test_failures, packages, packages_cached, downloads } = std::mem::take(&mut self.often);
-        self.families.add(Id::Tests, &[UNKNOWN_REPOSITORY], tests);
-        self.families.add(Id::TestFailures, &[UNKNOWN_REPOSITORY], test_failures);
-        self.families.add(Id::TestPackages, &[], packages);
-        self.families.add(Id::TestPackagesCached, &[], packages_cached);
         let host = self.hosts.label(None);
-        self.families.add(Id::ModuleDownloads, &[&host], downloads);
+        self.often.hand_over(&host, &mut self.families);
     }
 
     fn command(&mut self, summary: &BuildSummary) {
@@ -319,7 +299,7 @@ impl Metrics {
             self.families.add(Id::CommandFailures, &[subcommand, class], 1);
         }
         if let Some(seconds) = summary.duration_seconds {
-            let exemplar = self.root_exemplar(summary.trace_id, seconds, summary.end);
+            let exemplar = Exemplar::of_root(summary.trace_id, seconds, summary.end);
             self.families.observe_traced(Id::CommandDuration, &[subcommand, summary.outcome.id()], exemplar);
         }
     }
@@ -331,8 +311,7 @@ impl Metrics {
             CaseStatus::Pass | CaseStatus::Skip => {}
         }
         if let Some(seconds) = elapsed_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
-            let exemplar = self.root_exemplar(trace, seconds, now);
-            self.families.observe_traced(Id::TestDuration, &[], exemplar);
+            self.often.test_took(seconds, trace, now, &mut self.families);
         }
     }
 
@@ -360,15 +339,5 @@ impl Metrics {
             let version = failure.version.as_deref().unwrap_or_default();
             self.mismatched.add(ids::remembered(&[module, version]), now);
         }
-    }
-
-    /// The root span is the one of a trace that is exported for sure.
-    fn root_exemplar(&mut self, trace_id: TraceId, value: f64, time: Timestamp) -> Exemplar {
-        let span_id = match self.root {
-            Some((known, root)) if known == trace_id => root,
-            Some(_) | None => ids::root_of(trace_id),
-        };
-        self.root = Some((trace_id, span_id));
-        Exemplar { trace_id, span_id, value, time }
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! Invariant: what is held and remembered is bounded, however many modules a log names.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use gobeacon_collectors::modcache;
 use gobeacon_formats::{FailureClass, HttpAnswer, Timestamp};
 
@@ -94,9 +96,9 @@ pub(super) struct HeldRequest {
 
 /// What became known of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) module: String,
-    pub(super) version: String,
+pub(super) struct Told<'a> {
+    pub(super) module: Cow<'a, str>,
+    pub(super) version: Cow<'a, str>,
     pub(super) host: Option<String>,
     pub(super) failed: Option<FailureClass>,
 }
@@ -117,9 +119,9 @@ pub(super) struct Downloads {
     max_held: usize,
     held: BTreeMap<(String, String), Download>,
     requests: Vec<HeldRequest>,
-    known: HashSet<u64>,
-    failed: HashSet<u64>,
-    asked: HashMap<u64, u32>,
+    known: HashSet<u64, RandomState>,
+    failed: HashSet<u64, RandomState>,
+    asked: HashMap<u64, u32, RandomState>,
     /// Whether the command shows its requests: then a download is told when its request shows who served it.
     requests_shown: bool,
     folded_downloads: u64,
@@ -135,9 +137,9 @@ impl Downloads {
             max_held: max_spans,
             held: BTreeMap::new(),
             requests: Vec::new(),
-            known: HashSet::new(),
-            failed: HashSet::new(),
-            asked: HashMap::new(),
+            known: HashSet::default(),
+            failed: HashSet::default(),
+            asked: HashMap::default(),
             requests_shown: false,
             folded_downloads: 0,
             folded_requests: 0,
@@ -146,7 +148,14 @@ impl Downloads {
     }
 
     /// A signal showed a download. Gives out what is to be told of it.
-    pub(super) fn seen(&mut self, module: &str, version: &str, signal: Signal, at: At, offset: u64) -> Option<Told> {
+    pub(super) fn seen<'a>(
+        &mut self,
+        module: &'a str,
+        version: &'a str,
+        signal: Signal,
+        at: At,
+        offset: u64,
+    ) -> Option<Told<'a>> {
         let id = ids::remembered(&[module, version]);
         let full = self.known.len() >= MAX_REMEMBERED;
         if self.known.contains(&id) || (full && signal != Signal::LogLine) {
@@ -161,13 +170,9 @@ impl Downloads {
             self.left.push(Left { id, time: at.time, observed: at.observed });
             return Some(told(module, version, None));
         }
+        let name = format!("{module}@{version}");
         let download = Download {
-            span_id: ids::child_of(
-                self.root,
-                "module download",
-                &format!("{module}@{version}"),
-                if full { offset } else { 0 },
-            ),
+            span_id: ids::child_of(self.root, "module download", &name, if full { offset } else { 0 }),
             module: bounded(module),
             version: bounded(version),
             signal,
@@ -194,15 +199,15 @@ impl Downloads {
     }
 
     /// A request ended. Gives out what is to be told of the download that it belongs to.
-    pub(super) fn request(
+    pub(super) fn request<'a>(
         &mut self,
         url: &str,
-        request: &Request,
+        request: &'a Request,
         answer: &HttpAnswer,
         at: At,
         times: &Times,
         offset: u64,
-    ) -> Option<Told> {
+    ) -> Option<Told<'a>> {
         self.requests_shown = true;
         let failure = request.failure(answer);
         let (status, elapsed) = match answer {
@@ -257,13 +262,13 @@ impl Downloads {
     }
 
     /// A download failed. Gives out the span that the failure belongs to and what is to be told.
-    pub(super) fn failure(
+    pub(super) fn failure<'a>(
         &mut self,
-        module: &str,
-        version: &str,
+        module: &'a str,
+        version: &'a str,
         why: Why,
         host: Option<&str>,
-    ) -> (Option<SpanId>, Vec<Told>) {
+    ) -> (Option<SpanId>, Vec<Told<'a>>) {
         let key = match version.strip_prefix("go") {
             Some(_) if module == TOOLCHAIN_MODULE => {
                 let of = |key: &&(String, String)| key.0 == module && key.1.contains(version);
@@ -298,7 +303,7 @@ impl Downloads {
     }
 
     /// Downloads are over: what was not told yet.
-    pub(super) fn untold(&mut self) -> Vec<(u64, Told)> {
+    pub(super) fn untold(&mut self) -> Vec<(u64, Told<'static>)> {
         let mut news = Vec::new();
         // all others are told as they come; and this is asked for each test while many downloads are held
         if !self.requests_shown {
@@ -306,7 +311,7 @@ impl Downloads {
         }
         for download in self.held.values_mut() {
             if !std::mem::replace(&mut download.told, true) {
-                news.push((download.offset, told(&download.module, &download.version, download.host.clone())));
+                news.push((download.offset, told_of(download)));
             }
         }
         news.sort_by_key(|(offset, _)| *offset);
@@ -376,10 +381,17 @@ fn earlier(start: Timestamp, end: Timestamp, stamped: bool, times: &Times) -> (T
     }
 }
 
-fn told(module: &str, version: &str, host: Option<String>) -> Told {
+fn told<'a>(module: &'a str, version: &'a str, host: Option<String>) -> Told<'a> {
+    let bounded = |text| Cow::Borrowed(redact::bounded_str(text, MAX_TEXT_BYTES));
     Told { module: bounded(module), version: bounded(version), host, failed: None }
 }
 
+/// The same of one that is held.
+fn told_of(download: &Download) -> Told<'static> {
+    let (module, version) = (download.module.clone().into(), download.version.clone().into());
+    Told { module, version, host: download.host.clone(), failed: None }
+}
+
 fn bounded(text: &str) -> String {
-    redact::bounded(text.to_owned(), MAX_TEXT_BYTES)
+    redact::bounded_str(text, MAX_TEXT_BYTES).to_owned()
 }

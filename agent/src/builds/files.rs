@@ -203,14 +203,14 @@ impl Files {
     fn send(&mut self, held: Held, out: &mut Vec<Outcome>) {
         let Held { root, download, .. } = held;
         let trace = self.bursts.add(&root, &download, self.clock, out);
-        let (module, version) = (download.module.clone(), download.version.clone());
-        self.by_files.insert(ids::remembered(&[&module, &version]), (download.start, download.end));
+        let id = ids::remembered(&[&download.module, &download.version]);
+        self.by_files.insert(id, (download.start, download.end));
         if download.module == TOOLCHAIN_MODULE {
-            out.push(Outcome::ToolchainDownload { offset: 0, version: toolchain(&version).to_owned() });
+            out.push(Outcome::ToolchainDownload { offset: 0, version: toolchain(&download.version).to_owned() });
         } else {
-            out.push(Outcome::Download { offset: 0, module: module.clone(), version: version.clone(), host: None });
+            out.push(Outcome::Download { offset: 0, host: None });
             if let Some(Why { class, .. }) = why(download.ending) {
-                out.push(Outcome::DownloadFailed { offset: 0, module, version, host: None, class });
+                out.push(Outcome::DownloadFailed { offset: 0, host: None, class });
             }
         }
         out.push(Outcome::Downloaded(facts(&download, None, Some(trace))));

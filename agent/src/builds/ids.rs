@@ -3,7 +3,7 @@
 //! Reading the same bytes again, after a crash or cut into other batches, gives the same ids, so what is delivered
 //! twice is one thing at the backend.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher as _;
 
 use sha2::{Digest, Sha256};
 
@@ -64,9 +64,7 @@ pub(crate) fn child_of(parent: SpanId, kind: &str, name: &str, ordinal: u64) -> 
 
 /// A short hash to remember a name by. It never leaves the process and lasts no longer.
 pub(crate) fn remembered(parts: &[&str]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    parts.hash(&mut hasher);
-    hasher.finish()
+    foldhash::fast::FixedState::default().hash_one(parts)
 }
 
 /// The first bytes of a hash; never all zero, which W3C and OTLP call invalid.

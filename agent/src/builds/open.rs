@@ -182,7 +182,7 @@ impl OpenBuild {
     }
 
     fn case(&mut self, case: &NewCase<'_>, at: At, offset: u64, out: &mut Vec<Outcome>) {
-        let (flaky, evicted) = self.packages.case(case, at, &self.times, offset);
+        let (flaky, evicted) = self.packages.case(case, at, &self.times, offset, self.outbox.floor());
         self.times.cover(self.times.start_of(at, case.elapsed), at);
         self.tally.case(case.status, flaky.is_some());
         if case.status == CaseStatus::Fail {
@@ -226,7 +226,8 @@ impl OpenBuild {
             coverage_percent: *coverage_percent,
             timed: elapsed.is_some() || cached,
         };
-        for complete in self.packages.report(package, NewReport { report, elapsed, why }, at, &self.times, offset) {
+        let new = NewReport { report, elapsed, why };
+        for complete in self.packages.report(package, new, at, &self.times, offset).into_iter().flatten() {
             self.complete(complete);
         }
     }
@@ -314,13 +315,13 @@ impl OpenBuild {
         out.push(Outcome::ProxyFallback { offset, from_host: fallback.from_host.clone(), reason: fallback.reason });
     }
 
-    fn tell(&mut self, told: Option<Told>, offset: u64, out: &mut Vec<Outcome>) {
+    fn tell(&mut self, told: Option<Told<'_>>, offset: u64, out: &mut Vec<Outcome>) {
         let Some(told) = told else { return };
         self.tally.download(&told);
-        let Told { module, version, host, failed } = told;
+        let Told { host, failed, .. } = told;
         out.push(match failed {
-            Some(class) => Outcome::DownloadFailed { offset, module, version, host, class },
-            None => Outcome::Download { offset, module, version, host },
+            Some(class) => Outcome::DownloadFailed { offset, host, class },
+            None => Outcome::Download { offset, host },
         });
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::build::{Attributes, LogRecord, Span, SpanId, Telemetry, TraceId};
 use super::downloads::{Complete, Downloads};
-use super::packages::{self, Package};
+use super::packages::{self, LeftOut, Package, Worth};
 use super::spans;
 use super::summary::Folded;
 use super::times::Times;
@@ -29,6 +29,8 @@ pub(super) struct Outbox {
     /// Complete packages that wait for the end.
     pool: Vec<Package>,
     pooled: usize,
+    /// Of the last choice, once there was one.
+    floor: Option<Worth>,
     spans: Vec<Span>,
     records: Vec<LogRecord>,
 }
@@ -44,6 +46,7 @@ impl Outbox {
             sent_records: 0,
             pool: Vec::new(),
             pooled: 0,
+            floor: None,
             spans: Vec::new(),
             records: Vec::new(),
         }
@@ -62,7 +65,8 @@ impl Outbox {
     /// A complete package: goes out, or waits for the end.
     pub(super) fn package(&mut self, package: Package, times: &mut Times, folded: &mut Folded) {
         folded.tests += package.folded;
-        if self.sent_spans + package.spans() <= self.max_spans / 2 {
+        let Some(package) = self.above_the_floor(package, folded) else { return };
+        if self.floor.is_none() && self.sent_spans + package.spans() <= self.max_spans / 2 {
             self.send_package(package, times);
             return;
         }
@@ -118,10 +122,26 @@ impl Outbox {
         })
     }
 
+    /// What is worth less than that is not kept, whatever else comes.
+    pub(super) fn floor(&self) -> Option<Worth> {
+        self.floor
+    }
+
+    /// Takes out of a package what would not be chosen. `None`: nothing of it would.
+    fn above_the_floor(&self, mut package: Package, folded: &mut Folded) -> Option<Package> {
+        let Some(floor) = self.floor else { return Some(package) };
+        let is_kept = package.worth() >= floor;
+        let out = package.keep(|worth| is_kept && worth >= floor);
+        folded.tests += out;
+        folded.packages += u64::from(!is_kept && !package.by_hand());
+        is_kept.then_some(package)
+    }
+
     fn choose(&mut self, limit: usize, folded: &mut Folded) {
-        let (packages, tests) = packages::choose(&mut self.pool, limit);
+        let LeftOut { packages, cases, floor } = packages::choose(&mut self.pool, limit);
         folded.packages += packages;
-        folded.tests += tests;
+        folded.tests += cases;
+        self.floor = floor.or(self.floor);
         self.pooled = self.pool.iter().map(Package::spans).sum();
     }
 

@@ -6,14 +6,19 @@
 //!
 //! Invariant: what is held is at most twice the span limit of a build, however many tests a log names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use gobeacon_formats::{CaseStatus, Failure, FailureClass, PackageStatus, Timestamp};
 
 use super::build::SpanId;
 use super::findings::{Stage, rank, stage};
 use super::times::{At, Times};
 use super::{ids, redact};
+
+mod choice;
+
+pub(super) use choice::{LeftOut, choose};
 
 /// Packages whose tests were seen but not their result. `go test` runs as many at once as there are CPUs, so more is
 /// a log that lies; the one opened first is then given out as unfinished.
@@ -62,11 +67,17 @@ impl Case {
         ids::child_of(package, "test", &self.name, self.offset)
     }
 
-    /// The higher, the sooner it is kept: failures, then the longest; ends with what makes it unique.
-    fn worth(&self) -> (bool, i64, u64) {
+    fn worth(&self) -> Worth {
         let told = self.flaky || self.status == CaseStatus::Fail;
-        (told, self.end.as_nanos().saturating_sub(self.start.as_nanos()), u64::MAX - self.offset)
+        worth(told, self.start, self.end, self.offset)
     }
+}
+
+/// The higher, the sooner it is kept: failures, then the longest; ends with what makes it unique.
+pub(super) type Worth = (bool, i64, u64);
+
+fn worth(told: bool, start: Timestamp, end: Timestamp, offset: u64) -> Worth {
+    (told, end.as_nanos().saturating_sub(start.as_nanos()), u64::MAX - offset)
 }
 
 /// How a package ended.
@@ -84,7 +95,7 @@ pub(super) struct Report {
 /// cases hang on the root.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Package {
-    pub(super) span_id: SpanId,
+    root: SpanId,
     pub(super) name: String,
     pub(super) opened_at: u64,
     pub(super) start: Timestamp,
@@ -98,10 +109,9 @@ pub(super) struct Package {
 
 impl Package {
     fn new(root: SpanId, name: &str, at: At, offset: u64) -> Self {
-        let by_hand = name.is_empty();
         Self {
-            span_id: if by_hand { root } else { ids::child_of(root, "test package", name, offset) },
-            name: redact::bounded(name.to_owned(), MAX_TEXT_BYTES),
+            root,
+            name: redact::bounded_str(name, MAX_TEXT_BYTES).to_owned(),
             opened_at: offset,
             start: at.time,
             end: at.time,
@@ -112,6 +122,11 @@ impl Package {
         }
     }
 
+    /// Its span; the root's where it has none. Made when it is wanted, for many packages of large builds never go out.
+    pub(super) fn span_id(&self) -> SpanId {
+        if self.by_hand() { self.root } else { ids::child_of(self.root, "test package", &self.name, self.opened_at) }
+    }
+
     /// How many spans it takes.
     pub(super) fn spans(&self) -> usize {
         self.cases.len() + usize::from(!self.by_hand())
@@ -119,6 +134,15 @@ impl Package {
 
     pub(super) fn by_hand(&self) -> bool {
         self.name.is_empty()
+    }
+
+    /// Leaves out cases by their worth. Gives out how many.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(Worth) -> bool) -> u64 {
+        let before = self.cases.len();
+        self.cases.retain(|case| is_kept(case.worth()));
+        let out = (before - self.cases.len()) as u64;
+        self.folded += out;
+        out
     }
 
     fn cover(&mut self, start: Timestamp, end: Timestamp) {
@@ -132,14 +156,13 @@ impl Package {
         failed && self.why.is_none() && self.cases.iter().all(|case| case.why.is_none())
     }
 
-    /// As [`Case::worth`].
-    fn worth(&self) -> (bool, i64, u64) {
+    /// As that of a case: the best of its own.
+    pub(super) fn worth(&self) -> Worth {
         let failed = match self.report.and_then(|report| report.status) {
             Some(PackageStatus::Fail | PackageStatus::BuildFailed | PackageStatus::SetupFailed) | None => true,
             Some(PackageStatus::Pass | PackageStatus::NoTestFiles) => false,
         };
-        let nanos = self.end.as_nanos().saturating_sub(self.start.as_nanos());
-        let own = (failed, nanos, u64::MAX - self.opened_at);
+        let own = worth(failed, self.start, self.end, self.opened_at);
         self.cases.iter().map(Case::worth).fold(own, Ord::max)
     }
 }
@@ -150,11 +173,11 @@ pub(super) struct Packages {
     root: SpanId,
     /// Most cases held in open packages before the shortest are folded.
     max_held: usize,
-    open: BTreeMap<String, Package>,
+    open: HashMap<String, Box<Package>, RandomState>,
     held: usize,
     reported: Option<Package>,
     /// Failed tests, and whether it was told that they are flaky.
-    failed: HashMap<u64, bool>,
+    failed: HashMap<u64, bool, RandomState>,
 }
 
 impl Packages {
@@ -162,14 +185,14 @@ impl Packages {
         Self {
             root,
             max_held: max_spans.saturating_mul(2),
-            open: BTreeMap::new(),
+            open: HashMap::default(),
             held: 0,
             reported: None,
-            failed: HashMap::new(),
+            failed: HashMap::default(),
         }
     }
 
-    /// A case ended. Gives out its span id when it is flaky, which is told once for each test, and a package that
+    /// A case ended; one that is worth less than `floor` is only counted. Gives out its span id when it is flaky, which is told once for each test, and a package that
     /// had to make room.
     pub(super) fn case(
         &mut self,
@@ -177,14 +200,21 @@ impl Packages {
         at: At,
         times: &Times,
         offset: u64,
+        floor: Option<Worth>,
     ) -> (Option<SpanId>, Option<Package>) {
         let flaky = self.flaky(case);
         let start = times.start_of(at, case.elapsed);
+        let told = flaky.is_some() || case.status == CaseStatus::Fail;
+        let is_kept = told || floor.is_none_or(|floor| worth(told, start, at.time, offset) >= floor);
         let (package, evicted) = self.package(case.package.unwrap_or(""), at, offset);
         let Some(package) = package else { return (None, evicted) };
         package.cover(start, at.time);
+        if !is_kept {
+            package.folded += 1;
+            return (None, evicted);
+        }
         let case = Case {
-            name: redact::bounded(case.name.to_owned(), MAX_TEXT_BYTES),
+            name: redact::bounded_str(case.name, MAX_TEXT_BYTES).to_owned(),
             status: case.status,
             start,
             end: at.time,
@@ -193,7 +223,7 @@ impl Packages {
             flaky: flaky.is_some(),
             why: None,
         };
-        let told = flaky.filter(|first| *first).map(|_| case.span_id(package.span_id));
+        let told = flaky.filter(|first| *first).map(|_| case.span_id(package.span_id()));
         package.cases.push(case);
         self.held += 1;
         if self.held > self.max_held {
@@ -224,21 +254,29 @@ impl Packages {
             },
         };
         let of_test = |case: &&mut Case| case.status == CaseStatus::Fail && Some(&case.name) == failure.test.as_ref();
+        let span = package.span_id();
         if let Some(case) = package.cases.iter_mut().rev().find(of_test) {
             case.why = Some(Why::of(failure));
-            return (Some(case.span_id(package.span_id)), evicted);
+            return (Some(case.span_id(span)), evicted);
         }
         if package.why.as_ref().is_none_or(|why| rank(failure.class) < rank(why.class)) {
             package.why = Some(Why::of(failure));
         }
-        (Some(package.span_id), evicted)
+        (Some(span), evicted)
     }
 
     /// A package was reported. Gives out what is complete.
-    pub(super) fn report(&mut self, name: &str, new: NewReport, at: At, times: &Times, offset: u64) -> Vec<Package> {
-        let mut complete: Vec<_> = self.reported.take().into_iter().collect();
+    pub(super) fn report(
+        &mut self,
+        name: &str,
+        new: NewReport,
+        at: At,
+        times: &Times,
+        offset: u64,
+    ) -> [Option<Package>; 2] {
+        let before = self.reported.take();
         let mut package = match self.open.remove(name) {
-            Some(package) => package,
+            Some(package) => *package,
             None => Package::new(self.root, name, at, offset),
         };
         self.held -= package.cases.len();
@@ -246,11 +284,10 @@ impl Packages {
         package.report = Some(new.report);
         package.why = package.why.or(new.why);
         if package.waits_for_reason() {
-            self.reported = Some(package)
-        } else {
-            complete.push(package)
+            self.reported = Some(package);
+            return [before, None];
         }
-        complete
+        [before, Some(package)]
     }
 
     /// Something else happened: a package that was waiting for its reason waits no longer, unless this tells it.
@@ -264,7 +301,7 @@ impl Packages {
     pub(super) fn close(&mut self) -> Vec<Package> {
         self.held = 0;
         let mut left: Vec<_> = self.reported.take().into_iter().collect();
-        left.extend(std::mem::take(&mut self.open).into_values());
+        left.extend(std::mem::take(&mut self.open).into_values().map(|package| *package));
         left.sort_by_key(|package| package.opened_at);
         left
     }
@@ -272,15 +309,15 @@ impl Packages {
     /// The open package of this name, and one that had to make room for it.
     fn package(&mut self, name: &str, at: At, offset: u64) -> (Option<&mut Package>, Option<Package>) {
         if self.open.contains_key(name) {
-            return (self.open.get_mut(name), None);
+            return (self.open.get_mut(name).map(Box::as_mut), None);
         }
         let mut evicted = None;
         if self.open.len() >= MAX_OPEN_PACKAGES {
             let oldest = self.open.iter().min_by_key(|(_, package)| package.opened_at).map(|(name, _)| name.clone());
-            evicted = oldest.and_then(|name| self.open.remove(&name));
+            evicted = oldest.and_then(|name| self.open.remove(&name)).map(|package| *package);
             self.held -= evicted.as_ref().map_or(0, |package| package.cases.len());
         }
-        let new = Package::new(self.root, name, at, offset);
+        let new = Box::new(Package::new(self.root, name, at, offset));
         (Some(self.open.entry(name.to_owned()).or_insert(new)), evicted)
     }
 
@@ -309,9 +346,7 @@ impl Packages {
         let (_, least, _) = worths.select_nth_unstable(middle);
         let least = *least;
         for package in self.open.values_mut() {
-            let before = package.cases.len();
-            package.cases.retain(|case| case.worth() >= least);
-            package.folded += (before - package.cases.len()) as u64;
+            package.keep(|worth| worth >= least);
         }
         self.held = self.open.values().map(|package| package.cases.len()).sum();
     }
@@ -338,48 +373,4 @@ pub(super) struct NewReport {
     pub(super) elapsed: Option<f64>,
     /// Why it failed, where that was printed before.
     pub(super) why: Option<Why>,
-}
-
-/// Chooses at most `limit` spans out of complete packages: failures first, then the longest. Gives out how many
-/// packages and cases were left out.
-pub(super) fn choose(packages: &mut Vec<Package>, limit: usize) -> (u64, u64) {
-    if packages.iter().map(Package::spans).sum::<usize>() <= limit {
-        return (0, 0);
-    }
-    let mut order = Vec::new();
-    for (at, package) in packages.iter().enumerate() {
-        // a package stands before its cases: it is worth as much as the best of them
-        order.push((package.worth(), true, at));
-        order.extend(package.cases.iter().map(|case| (case.worth(), false, at)));
-    }
-    order.sort_unstable_by(|a, b| b.cmp(a));
-    let mut left = limit;
-    let mut kept = vec![false; packages.len()];
-    let mut least = vec![None; packages.len()];
-    for (worth, is_package, at) in order {
-        let (Some(package), Some(kept), Some(least)) = (packages.get(at), kept.get_mut(at), least.get_mut(at)) else {
-            continue;
-        };
-        if is_package {
-            *kept = package.by_hand() || left > 0;
-            left = left.saturating_sub(usize::from(*kept && !package.by_hand()));
-        } else if *kept && left > 0 {
-            *least = Some(worth);
-            left -= 1;
-        }
-    }
-    let (mut packages_out, mut cases_out) = (0, 0);
-    let mut at = 0;
-    packages.retain_mut(|package| {
-        let (kept, least) = (kept.get(at) == Some(&true), least.get(at).copied().flatten());
-        at += 1;
-        let before = package.cases.len();
-        package.cases.retain(|case| kept && least.is_some_and(|least| case.worth() >= least));
-        let out = (before - package.cases.len()) as u64;
-        cases_out += out;
-        package.folded += out;
-        packages_out += u64::from(!kept && !package.by_hand());
-        kept
-    });
-    (packages_out, cases_out)
 }

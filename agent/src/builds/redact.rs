@@ -184,14 +184,14 @@ fn cut_at_word(text: &str, bytes: usize) -> &str {
 
 /// Cuts a text to at most `bytes`, at a character.
 pub(crate) fn bounded(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        let mut end = bytes;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
+    let length = bounded_str(&text, bytes).len();
+    text.truncate(length);
     text
+}
+
+/// The same of a text that is borrowed.
+pub(crate) fn bounded_str(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 fn is_secret_name(name: &str) -> bool {

@@ -105,11 +105,11 @@ pub(super) fn request(trace: TraceId, request: HeldRequest) -> Span {
 
 /// A package and its cases; the cases of a test binary that was run by hand hang on the root.
 pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mut Vec<Span>) {
-    let by_hand = package.by_hand();
+    let (by_hand, span_id) = (package.by_hand(), package.span_id());
     let suite = (!by_hand).then(|| package.name.clone());
     let worst = package.cases.iter().filter_map(|case| case.why.as_ref()).min_by_key(|why| rank(why.class)).cloned();
     for case in package.cases {
-        spans.push(self::case(trace, package.span_id, suite.as_deref(), case));
+        spans.push(self::case(trace, span_id, suite.as_deref(), case));
     }
     if by_hand {
         return;
@@ -143,7 +143,7 @@ pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mu
     let error = failed(why, &mut attributes);
     spans.push(Span {
         trace_id: trace,
-        span_id: package.span_id,
+        span_id,
         parent: Some(root),
         name: "test package".into(),
         kind: SpanKind::Internal,

@@ -65,7 +65,7 @@ impl Tally {
         (self.coverage.1 > 0).then(|| self.coverage.0 / f64::from(self.coverage.1))
     }
 
-    pub(super) fn download(&mut self, told: &Told) {
+    pub(super) fn download(&mut self, told: &Told<'_>) {
         if let Some(class) = told.failed {
             self.downloads_failed += 1;
             let same = |seen: &&mut DownloadSeen| seen.module == told.module && seen.version == told.version;
@@ -81,8 +81,8 @@ impl Tally {
             return;
         }
         let seen = DownloadSeen {
-            module: told.module.clone(),
-            version: told.version.clone(),
+            module: told.module.clone().into_owned(),
+            version: told.version.clone().into_owned(),
             host: told.host.clone(),
             failed: None,
         };

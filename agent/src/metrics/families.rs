@@ -8,12 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gobeacon_formats::Timestamp;
+use prometheus::local::LocalHistogram;
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::catalogue::{AtStart, CATALOGUE, Id, Kind, Row, Unit, Values};
 use super::hosts::OTHER;
 use crate::builds::build::{SpanId, TraceId};
+use crate::builds::ids;
 
 /// A trace that is an example of what a bucket counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +25,13 @@ pub(super) struct Exemplar {
     /// In the unit of the histogram.
     pub(super) value: f64,
     pub(super) time: Timestamp,
+}
+
+impl Exemplar {
+    /// Shows the root span: it is the one of a trace that is exported for sure.
+    pub(super) fn of_root(trace_id: TraceId, value: f64, time: Timestamp) -> Self {
+        Self { trace_id, span_id: ids::root_of(trace_id), value, time }
+    }
 }
 
 /// All families, in the order of the catalogue.
@@ -132,6 +141,17 @@ impl Families {
     /// Adds a value to a histogram, and keeps the trace as the exemplar of its bucket.
     pub(super) fn observe_traced(&mut self, id: Id, labels: &[&str], exemplar: Exemplar) {
         self.observe(id, labels, exemplar.value, 1);
+        self.exemplify(id, labels, exemplar);
+    }
+
+    /// A histogram of which others observe many values before they hand them over.
+    pub(super) fn local(&mut self, id: Id, labels: &[&str]) -> Option<LocalHistogram> {
+        let Some((Numbers::Histogram(vec), labels)) = self.family(id, labels) else { return None };
+        Some(vec.get_metric_with_label_values(&labels).ok()?.local())
+    }
+
+    /// Keeps a trace as the exemplar of its bucket.
+    pub(super) fn exemplify(&mut self, id: Id, labels: &[&str], exemplar: Exemplar) {
         if let Kind::Histogram(bounds) = id.row().kind {
             let bucket = bounds.iter().position(|bound| exemplar.value <= *bound).unwrap_or(bounds.len());
             let key = (id, labels.iter().map(|&label| label.to_owned()).collect());

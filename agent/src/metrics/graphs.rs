@@ -4,6 +4,7 @@ use gobeacon_formats::action_graph::Reason;
 
 use super::Metrics;
 use super::catalogue::Id;
+use super::families::Exemplar;
 use crate::graphs::Counts;
 
 /// The `source` of these numbers.
@@ -18,14 +19,14 @@ impl Metrics {
             self.families.add(Id::CacheMisses, &[Reason::name(*reason)], *count as u64);
         }
         for (tool, seconds, cpu_seconds) in &counts.actions {
-            let exemplar = self.root_exemplar(counts.trace, *seconds, counts.end);
+            let exemplar = Exemplar::of_root(counts.trace, *seconds, counts.end);
             self.families.observe_traced(Id::ActionDuration, &[tool.name()], exemplar);
             if let Some(seconds) = cpu_seconds {
                 self.families.add_seconds(Id::ToolCpu, &[tool.name()], *seconds);
             }
         }
         if let Some(seconds) = counts.critical_path_seconds {
-            let exemplar = self.root_exemplar(counts.trace, seconds, counts.end);
+            let exemplar = Exemplar::of_root(counts.trace, seconds, counts.end);
             self.families.observe_traced(Id::CriticalPath, &[], exemplar);
         }
     }

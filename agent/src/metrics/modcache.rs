@@ -54,7 +54,7 @@ impl Metrics {
         }
         match trace_id {
             Some(trace) => {
-                let exemplar: Exemplar = self.root_exemplar(*trace, *seconds, now);
+                let exemplar: Exemplar = Exemplar::of_root(*trace, *seconds, now);
                 self.families.observe_traced(Id::ModuleDownloadDuration, &[&host], exemplar);
             }
             None => self.families.observe(Id::ModuleDownloadDuration, &[&host], *seconds, 1),

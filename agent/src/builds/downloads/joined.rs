@@ -5,7 +5,7 @@
 use gobeacon_collectors::modcache;
 use gobeacon_formats::Timestamp;
 
-use super::{Downloads, MAX_REMEMBERED, Told, told};
+use super::{Downloads, MAX_REMEMBERED, Told, told_of};
 use crate::builds::build::{SpanId, TraceId};
 use crate::builds::request::TOOLCHAIN_MODULE;
 use crate::builds::{FileFacts, files, ids};
@@ -73,7 +73,7 @@ impl Downloads {
     }
 
     /// Downloads go out: what files told of them, and failures that only files told.
-    pub(in crate::builds) fn shown(&mut self, trace: TraceId) -> Vec<(u64, FileFacts, Option<Told>)> {
+    pub(in crate::builds) fn shown(&mut self, trace: TraceId) -> Vec<(u64, FileFacts, Option<Told<'static>>)> {
         let mut all = Vec::new();
         for download in self.held.values_mut() {
             let Some(files) = &download.files else {
@@ -85,10 +85,8 @@ impl Downloads {
             if let (Some(why), None) = (files::why(files.ending), &download.why) {
                 let id = ids::remembered(&[&download.module, &download.version]);
                 let is_new = self.failed.len() < MAX_REMEMBERED && self.failed.insert(id);
-                failed = (is_new && download.module != TOOLCHAIN_MODULE).then(|| Told {
-                    failed: Some(why.class),
-                    ..told(&download.module, &download.version, download.host.clone())
-                });
+                failed = (is_new && download.module != TOOLCHAIN_MODULE)
+                    .then(|| Told { failed: Some(why.class), ..told_of(download) });
                 download.why = Some(why);
             }
             all.push((download.offset, files::facts(files, download.host.clone(), Some(trace)), failed));

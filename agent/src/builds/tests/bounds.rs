@@ -82,6 +82,26 @@ fn of_ten_thousand_packages_the_failed_and_the_longest_keep_their_spans() {
 }
 
 #[test]
+fn tests_that_take_ever_longer_displace_those_that_were_chosen_before() {
+    let (name, mut events) = (|n: u64| format!("Test{n}"), Vec::new());
+    for n in 0..8_000_u64 {
+        let (of, seconds) = (format!("p{n}"), 1.0 + n as f64 / 100.0);
+        events.push(event(n * 300, case(&of, &name(n), CaseStatus::Pass, seconds)));
+        events.push(event(n * 300 + 100, case(&of, "TestShort", CaseStatus::Pass, 0.01)));
+        events.push(event(n * 300 + 200, package(&of, PackageStatus::Pass, seconds)));
+    }
+    let seen = run(settings(), events);
+    check(&seen.spans, 2_000).unwrap();
+    assert_eq!(seen.spans.len(), 2_000);
+    for n in 7_600..8_000 {
+        assert!(seen.with("test.case.name", &name(n)).is_some(), "{}", name(n));
+    }
+    let folded = &seen.summaries[0].folded;
+    assert_eq!(seen.named("test").len() as u64 + folded.tests, 16_000);
+    assert_eq!(seen.named("test package").len() as u64 + folded.packages, 8_000);
+}
+
+#[test]
 fn of_many_requests_the_refused_ones_keep_their_spans() {
     let (seen, _) = flood(20_000, |n| EventKind::HttpRequest {
         url: format!("https://proxy.example/example.com/m{n}/@v/list"),
