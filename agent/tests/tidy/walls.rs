@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::{none, tree};
 
 /// All that `formats` may depend on: it turns bytes into events and knows nothing else. Hashes of modules need base64,
-/// flate2 and sha2; the signatures of the checksum database ring.
-const FORMATS_MAY_USE: &[&str] = &["base64", "flate2", "jiff", "memchr", "ring", "serde", "serde_json", "sha2"];
+/// flate2 and sha2; the signatures of the checksum database ring; maps foldhash; JSON simdutf8.
+const FORMATS_MAY_USE: &[&str] =
+    &["base64", "flate2", "foldhash", "jiff", "memchr", "ring", "serde", "serde_json", "sha2", "simdutf8"];
 
 /// What a pure crate does not touch.
 const WORLD: &[&str] = &[
