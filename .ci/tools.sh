@@ -18,6 +18,7 @@ ETCD_VERSION=3.6.6
 KWOK_VERSION=0.8.0
 KUBERNETES_VALIDATE_VERSION=1.37.0
 PROMETHEUS_OPERATOR_VERSION=0.85.0
+JAEGER_VERSION=1.62.0 # the last one whose all-in-one is built from its module
 NFPM_VERSION=2.44.0 # makes deb and rpm; newer ones need modules that not every proxy has
 CARGO_CYCLONEDX_VERSION=0.5.9
 GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
@@ -37,7 +38,9 @@ PATH="$(tool_dir "nfpm-$NFPM_VERSION"):$PATH"
 export PATH
 
 # What the tests find their tools by.
-GOBEACON_OTELCOL="$(tool_dir "otelcol-$OTELCOL_VERSION")/otelcol"
+# what is in it is a part of its name: one with other parts is another program
+OTELCOL="$(tool_dir "otelcol-$OTELCOL_VERSION-$(cksum <"${BASH_SOURCE[0]%/*}/otelcol.yaml" | cut -d' ' -f1)")"
+GOBEACON_OTELCOL="$OTELCOL/otelcol"
 GOBEACON_PROMETHEUS=/usr/bin/prometheus
 GOBEACON_PROMTOOL=/usr/bin/promtool
 GOBEACON_GO_ROOTS=""
@@ -45,6 +48,12 @@ for version in "${GO_VERSIONS[@]}"; do
   GOBEACON_GO_ROOTS+="${GOBEACON_GO_ROOTS:+:}$(tool_dir "go-$version")/go"
 done
 GOBEACON_GO_COUNTING="$(tool_dir "go-$GO_COUNTING_VERSION")/go"
+
+# What tools/try starts besides.
+JAEGER="$(tool_dir "jaeger-$JAEGER_VERSION")"
+GOBEACON_JAEGER="$JAEGER/all-in-one"
+GOBEACON_ALERTMANAGER=/usr/bin/prometheus-alertmanager
+export GOBEACON_JAEGER GOBEACON_ALERTMANAGER
 
 # What the tests of the chart use: both majors of helm, schemas, and what is a cluster without machines.
 GOBEACON_HELM_3="$(tool_dir "helm-$HELM_3_VERSION")/helm"

@@ -24,6 +24,11 @@ mod wrap;
 
 use std::process::ExitCode;
 
+/// That of musl costs the agent more than half of its speed (docs/adr/0025-packages-and-the-image.md).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main(std::env::args_os())
 }
