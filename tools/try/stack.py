@@ -214,8 +214,10 @@ class Stack:
         return json.loads(body)["data"]["result"]
 
     def traces(self):
-        """What Jaeger has of the builds, oldest first: `(trace id, spans)`, each span as its API gives it."""
+        """What Jaeger has of the go commands, oldest first: `(trace id, spans)`, each span as its API gives it."""
         body = get(self.url("jaeger", "/api/traces?" + urllib.parse.urlencode(
             {"service": "go-build", "limit": 100, "lookback": "1h"})))
         found = [(it["traceID"], it["spans"]) for it in json.loads(body)["data"] or []]
+        # one that has no go command yet is under way, or is of files that no log tells of
+        found = [it for it in found if any(span["operationName"].startswith("go ") for span in it[1])]
         return sorted(found, key=lambda it: min(span["startTime"] for span in it[1]))

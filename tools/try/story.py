@@ -91,9 +91,9 @@ class Proxy:
 class Job:
     """One job of a CI system on a machine of its own: empty caches, and a log."""
 
-    def __init__(self, stack, proxy, name):
+    def __init__(self, stack, proxy, name, watched=True):
         self.log = stack.logs / f"{name}.log"
-        self.folder = stack.folder / "work" / name
+        self.folder = stack.folder / ("work" if watched else "elsewhere") / name
         self.source = self.folder / "source"
         self.source.mkdir(parents=True)
         self.go = go_program()
@@ -137,7 +137,7 @@ def go_program():
 
 def recorded(stack, proxy):
     """go.sum, as it was written when all was well."""
-    job = Job(stack, proxy, "yesterday")
+    job = Job(stack, proxy, "yesterday", watched=False)
     job.quietly("mod", "tidy")
     return (job.source / "go.sum").read_text()
 

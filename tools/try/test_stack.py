@@ -58,9 +58,10 @@ class Told(unittest.TestCase):
 
         found = {spans[0]["operationName"]: (trace, spans[0]) for trace, spans in wait_for("all traces", roots).items()}
         test = dict(self.stack.traces())[found["go test"][0]]
-        failed = [span["operationName"] for span in test if tags(span).get("error")]
-        self.assertTrue(any("TestCountsToTen" in name for name in failed), failed)
-        self.assertFalse(any("TestGreets" in name for name in failed), failed)
+        failed = json.dumps([tags(span) for span in test if tags(span).get("error")])
+        self.assertIn("TestCountsToTen", failed)
+        self.assertIn("counted to 9, wanted 10", failed)
+        self.assertNotIn("TestGreets", failed)
         self.assertFalse(tags(found["go build"][1]).get("error"))
         self.assertIn("checksum", json.dumps(tags(found["go mod download"][1])))
         downloads = [span for span in dict(self.stack.traces())[found["go build"][0]] if "download" in span["operationName"]]
