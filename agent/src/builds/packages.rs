@@ -192,8 +192,8 @@ impl Packages {
         }
     }
 
-    /// A case ended; one that is worth less than `floor` is only counted. Gives out its span id when it is flaky, which is told once for each test, and a package that
-    /// had to make room.
+    /// A case ended; one that is worth less than `floor` is only counted. Gives out its span id when it is flaky, which is
+    /// told once for each test, and a package that had to make room.
     pub(super) fn case(
         &mut self,
         case: &NewCase<'_>,
