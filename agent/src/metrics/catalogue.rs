@@ -591,8 +591,11 @@ pub(super) static CATALOGUE: [Row; 75] = [
         "gobuild_caches",
         Kind::Gauge,
         Unit::None,
-        &[CACHE, Label { name: "seen", values: Values::Closed(|| How::ALL.map(How::name).to_vec()) }],
-        "Caches that are followed: watched ones are told by the kernel, polled ones are looked at and show no hits.",
+        &[
+            Label { name: "cache", values: Values::Closed(|| vec![BUILD_CACHE]) },
+            Label { name: "seen", values: Values::Closed(|| How::ALL.map(How::name).to_vec()) },
+        ],
+        "Build caches that are followed: watched ones are told by the kernel, polled ones are looked at and show no hits.",
     ),
     counter(Id::CachePuts, "gobuild_cache_puts_total", &[], "Actions that go commands put into a build cache."),
     counter(
