@@ -145,7 +145,7 @@ impl Caches {
         let number = self.next_number;
         self.next_number += 1;
         self.unusable.remove(&root.path);
-        let how = watch(&root.path, number, kernel, health);
+        let how = watch(&root.path, number, None, kernel, health);
         tracing::info!(cache = %root.path.display(), how = how.name(), "a build cache is followed");
         let mut cache = Cache::new(root, number, how, Walk::new(settings.inventory_interval, Instant::now()));
         if let Some(since) = since
@@ -196,7 +196,7 @@ fn again(followed: &mut Followed, kernel: &Kernel, now: Timestamp, health: &Heal
         return;
     }
     *retry = Instant::now() + RETRY;
-    let how = watch(&cache.path, cache.number, kernel, health);
+    let how = watch(&cache.path, cache.number, Some(cache.how), kernel, health);
     if how != cache.how {
         tracing::info!(cache = %cache.path.display(), how = how.name(), "a build cache is seen in another way");
         cache.how = how;
@@ -207,10 +207,12 @@ fn again(followed: &mut Followed, kernel: &Kernel, now: Timestamp, health: &Heal
     }
 }
 
-/// Watches a cache and its directories: all of them or none.
-fn watch(path: &Path, number: u32, kernel: &Kernel, health: &Health) -> How {
+/// Watches a cache and its directories: all of them or none. What is as it `was` is counted and not said again.
+fn watch(path: &Path, number: u32, was: Option<How>, kernel: &Kernel, health: &Health) -> How {
     if let Err(error) = std::fs::read_dir(path) {
-        tracing::warn!(cache = %path.display(), %error, "a build cache cannot be read");
+        if was != Some(How::Unreadable) {
+            tracing::warn!(cache = %path.display(), %error, "a build cache cannot be read");
+        }
         health.problem(problem(&error));
         return How::Unreadable;
     }
@@ -231,11 +233,13 @@ fn watch(path: &Path, number: u32, kernel: &Kernel, health: &Health) -> How {
     let Err(error) = watched else { return How::Watched };
     watches.forget_root(inotify, number);
     health.problem(problem(&error));
-    tracing::warn!(
-        cache = %path.display(),
-        %error,
-        "a build cache cannot be watched: puts are looked for from time to time, and hits are not available"
-    );
+    if was != Some(How::Polled) {
+        tracing::warn!(
+            cache = %path.display(),
+            %error,
+            "a build cache cannot be watched: puts are looked for from time to time, and hits are not available"
+        );
+    }
     How::Polled
 }
 
