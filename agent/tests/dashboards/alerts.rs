@@ -127,8 +127,8 @@ fn each_window_of_the_budget_has_a_short_one_and_a_floor_on_the_number_of_comman
         let names: Vec<_> = selections(&expr).iter().map(|it| it.name.to_owned()).collect();
         let ratio = |window| format!("cluster_job:gobuild_command_failures_infrastructure:ratio{window}");
         assert_eq!(names, [ratio(long), ratio(short), "cluster_job:gobuild_commands:rate5m".to_owned()]);
-        // the sum of what was counted in steps of 5 minutes, however much of the window there is
-        assert!(rule.expr.contains(&format!("rate5m[{long}:5m]) * 300 >= ")), "{}", rule.expr);
+        // the sum of what was counted in steps of half a minute, however much of the window there is
+        assert!(rule.expr.contains(&format!("rate5m[{long}:30s]) * 30 >= ")), "{}", rule.expr);
     }
 }
 
