@@ -18,13 +18,14 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from waiting import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "target/book"
@@ -105,7 +106,7 @@ def run_page(page, blocks, program):
             it.mkdir()
         for name, text in MODULE.items():
             (project / name).write_text(text)
-        script, port = ["set -u\n"], free_port()
+        script, port = ["set -u\n"], str(free_port())
         for n, block in enumerate(blocks):
             (out / f"{n}.sh").write_text("set -e -o pipefail\n" + block.code.replace(PORT, port))
             script.append(shell_of(out, n, block.status))
@@ -146,12 +147,6 @@ def surroundings(home, program):
         NO_COLOR="1",
     )
     return environment
-
-
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return str(it.getsockname()[1])
 
 
 def shared_cache():

@@ -22,15 +22,17 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
+
+from waiting import free_port, get, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_SECONDS = 60
+# how long a program may take to start, in seconds
+PATIENCE = 120
 PACKAGES = 20
 
 
@@ -121,7 +123,7 @@ def page_of(program, log, folder):
     )
     try:
         # the command before `+ exit` is over when its echo is read
-        return until(lambda: page_with(port, 'gobuild_tests_total{'), "an agent with a page")
+        return wait_for("an agent with a page", lambda: page_with(port, 'gobuild_tests_total{'), PATIENCE)
     finally:
         agent.terminate()
         agent.wait()
@@ -129,31 +131,7 @@ def page_of(program, log, folder):
 
 def page_with(port, wanted):
     page = get(f"http://127.0.0.1:{port}/metrics")
-    return page if page and re.search(re.escape(wanted) + r".* [1-9]", page) else None
-
-
-def get(url):
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.read().decode()
-    except OSError:
-        return None
-
-
-def until(condition, what):
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.2)
-    sys.exit(f"load: waited for {what} for two minutes")
-
-
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    return page if re.search(re.escape(wanted) + r".* [1-9]", page) else None
 
 
 # ---- the agents
@@ -250,7 +228,7 @@ def prometheus(folder, options, pages):
         [program, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb",
          f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
     )
-    until(lambda: get(f"http://127.0.0.1:{port}/-/ready"), "Prometheus")
+    wait_for("Prometheus", lambda: get(f"http://127.0.0.1:{port}/-/ready"), PATIENCE)
     return server, port, len(rules)
 
 
@@ -268,13 +246,13 @@ def collector(folder):
     }
     (folder / "collector.yaml").write_text(json.dumps(config))
     server = subprocess.Popen([os.environ.get("GOBEACON_OTELCOL", "otelcol"), "--config", folder / "collector.yaml"])
-    until(lambda: reachable(port), "the Collector")
+    wait_for("the Collector", lambda: reached(port), PATIENCE)
     return server, port
 
 
-def reachable(port):
-    with socket.socket() as it:
-        return it.connect_ex(("127.0.0.1", port)) == 0
+def reached(port):
+    with socket.create_connection(("127.0.0.1", port)):
+        return port
 
 
 def cpu_seconds(pid):
@@ -288,13 +266,13 @@ def memory_mib(pid, which):
 
 def query(port, expression):
     url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-    result = json.loads(get(url) or '{"data": {"result": []}}')["data"]["result"]
+    result = json.loads(get(url))["data"]["result"]
     return float(result[0]["value"][1]) if result else float("nan")
 
 
 def own(port):
     """Prometheus' own counters, from its page."""
-    page = get(f"http://127.0.0.1:{port}/metrics") or ""
+    page = get(f"http://127.0.0.1:{port}/metrics")
     return {name: float(value) for name, value in re.findall(r"^([a-z]\w*(?:\{[^}]*\})?) ([-+.e\d]+)$", page, re.M)}
 
 
@@ -308,7 +286,7 @@ def play(options, folder, page, requests):
     ]
     for it in played:
         it.start()
-    until(lambda: reachable(pages), "the pages")
+    wait_for("the pages", lambda: reached(pages), PATIENCE)
     server, port, rules = prometheus(folder, options, pages)
     try:
         time.sleep(SETTLE_SECONDS)

@@ -12,6 +12,9 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from waiting import free_port, free_ports, get  # noqa: E402, F401 for the tests
+
 CHART = ROOT / "helm/gobeacon"
 MAJORS = ("3", "4")
 OLDEST = "1.28.0"

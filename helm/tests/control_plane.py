@@ -7,12 +7,11 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import time
 from pathlib import Path
 
-from common import folder, run, until
+from common import folder, free_ports, run, until
 
 NODES = ("runner-1", "runner-2", "system-1")
 
@@ -24,7 +23,7 @@ class ControlPlane:
         self.path = path
         self.programs = Path(os.environ["KUBERNETES"])
         self.token = secrets.token_hex(16)
-        self.ports = dict(zip(("etcd", "peer", "api", "controllers", "scheduler", "kwok"), free_ports(6)))
+        self.ports = dict(zip(("etcd", "peer", "api", "controllers", "scheduler", "kwok"), free_ports([0] * 6)))
         self.running = []
 
     def kubectl(self, *arguments, **more):
@@ -120,14 +119,6 @@ def control_plane():
             yield plane
         finally:
             plane.stop()
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [it.getsockname()[1] for it in sockets]
-    for it in sockets:
-        it.close()
-    return ports
 
 
 def node(name):

@@ -14,8 +14,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from common import CHART, PROGRAM, folder, helm, main, run, template, test, until
-from control_plane import free_ports
+from common import CHART, PROGRAM, folder, free_port, get, main, run, template, test, until
 
 sys.path.insert(0, os.environ["KUBERNETES_VALIDATE"])
 import yaml  # noqa: E402
@@ -121,8 +120,7 @@ def render(node, port, *settings):
 
 def page(port):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            return answer.read().decode()
+        return get(f"http://127.0.0.1:{port}/metrics")
     except OSError:
         return ""
 
@@ -146,7 +144,7 @@ FAILED = "+ go test ./...\n--- FAIL: TestA (0.00s)\n    a_test.go:5: no\nFAIL\nF
 @test
 def the_pod_reads_pod_logs_and_serves_metrics_with_no_capability_and_a_read_only_root():
     with node_of_its_own() as node:
-        [port] = free_ports(1)
+        port = free_port()
         text = render(node, port)
         node.log("ci", LOG, FAILED)
         node.log("gobeacon", "gobeacon-x1", FAILED)  # its own log, which is passed over
@@ -196,7 +194,7 @@ def one_boolean_decides_whether_caches_of_others_are_read():
             it.chmod(0o700)
         seen = {}
         for others in ("true", "false"):
-            [port] = free_ports(1)
+            port = free_port()
             settings = ("presets.logs.enabled=false", "presets.caches.enabled=true", "presets.caches.gocache={/srv/cache}")
             container = node.play(render(node, port, *settings, f"presets.caches.othersFiles={others}"))
             dac_read_search = 1 << 2
@@ -213,7 +211,7 @@ def one_boolean_decides_whether_caches_of_others_are_read():
 @test
 def a_user_without_rights_reads_what_everybody_may():
     with node_of_its_own() as node:
-        [port] = free_ports(1)
+        port = free_port()
         logs = node.root / "var/log/ci"
         logs.mkdir()
         (logs / "a.log").write_text(FAILED)

@@ -15,7 +15,6 @@ import io
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from waiting import free_port  # noqa: E402
+
 NODES = ("runner-1", "runner-2", "runner-3")
 MODULES = 24
 
@@ -286,12 +288,6 @@ class World:
         finally:
             for process in running:
                 process.terminate()
-
-
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
 
 
 def main():
