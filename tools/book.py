@@ -25,6 +25,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from verdict import tell
 from waiting import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -276,8 +277,7 @@ def main():
     passed, wrong = passed + ran, wrong + more
     for it in wrong:
         print(f"FAILED {it}")
-    print(f"test result: {'FAILED' if wrong else 'ok'}. {passed} passed; {len(wrong)} failed")
-    return 1 if wrong else 0
+    return tell(passed, len(wrong))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+from verdict import tell  # noqa: E402
 from waiting import free_port, free_ports, get  # noqa: E402, F401 for the tests
 
 CHART = ROOT / "helm/gobeacon"
@@ -43,8 +44,7 @@ def main():
             verdict = "FAILED"
             traceback.print_exc() if not isinstance(why, AssertionError) else print(f"{one.__name__}:\n{why}")
         print(f"test {one.__name__} ... {verdict} ({time.monotonic() - start:.1f} s)", flush=True)
-    print(f"test result: {'FAILED' if failed else 'ok'}. {len(wanted) - failed} passed; {failed} failed")
-    sys.exit(1 if failed or not wanted else 0)
+    sys.exit(tell(len(wanted) - failed, failed) or not wanted)
 
 
 def run(*command, check=True, stdin=None, **variables):

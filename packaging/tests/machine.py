@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+from verdict import unittests  # noqa: E402, F401 for the tests
 from waiting import free_port, get, wait_for  # noqa: E402, F401 for the tests
 DIST = pathlib.Path(os.environ.get("DIST", ROOT / "target" / "dist")).resolve()
 
@@ -60,13 +60,3 @@ def on_a_copy(script, *arguments):
         user = [] if os.geteuid() == 0 else ["--map-root-user"]
         return run("unshare", *user, "--mount", "--pid", "--fork", "sh", "-c", outer, "sh", place, script, *arguments,
                    env={**os.environ, "DIST": str(DIST)})
-
-
-def main():
-    """Runs the tests of the file that is started; the last line is what .ci/test counts."""
-    program = unittest.main(module="__main__", exit=False, verbosity=2)
-    result = program.result
-    bad = len(result.failures) + len(result.errors)
-    verdict = "ok" if result.wasSuccessful() else "FAILED"
-    print(f"test result: {verdict}. {result.testsRun - bad - len(result.skipped)} passed; {bad} failed;", flush=True)
-    raise SystemExit(0 if result.wasSuccessful() else 1)

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import unittest
 
-from machine import ROOT, folder, free_port, get, main, only, run, wait_for
+from machine import ROOT, folder, free_port, get, only, run, unittests, wait_for
 
 NAME = "ghcr.io/gobeacon/gobeacon"
 MINE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -119,4 +119,4 @@ class Running(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    main()
+    unittests()

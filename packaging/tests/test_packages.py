@@ -12,7 +12,7 @@ import re
 import tarfile
 import unittest
 
-from machine import DIST, ROOT, folder, main, on_a_copy, only, run
+from machine import DIST, ROOT, folder, on_a_copy, only, run, unittests
 
 MOST_PROGRAM_BYTES = 15_000_000
 LOG = ROOT / "agent/tests/data/build.log"
@@ -224,4 +224,4 @@ class Scripts(unittest.TestCase):
 
 if __name__ == "__main__":
     os.environ.setdefault("LC_ALL", "C.UTF-8")
-    main()
+    unittests()

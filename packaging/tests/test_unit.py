@@ -6,7 +6,7 @@ import platform
 import re
 import unittest
 
-from machine import DIST, ROOT, folder, main, run
+from machine import DIST, ROOT, folder, run, unittests
 
 UNIT = ROOT / "packaging/systemd/gobeacon.service"
 MOST_EXPOSURE = 2.0
@@ -153,4 +153,4 @@ class Unit(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    main()
+    unittests()

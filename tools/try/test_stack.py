@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import story  # noqa: E402
 from stack import EVALUATION, Stack  # noqa: E402
+from verdict import unittests  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
 PROGRAM = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/gobeacon"
@@ -137,7 +138,4 @@ class Command(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    ended = unittest.main(exit=False, verbosity=2).result
-    bad = len(ended.failures) + len(ended.errors)
-    print(f"test result: {'ok' if ended.wasSuccessful() else 'FAILED'}. {ended.testsRun - bad} passed; {bad} failed;")
-    sys.exit(0 if ended.wasSuccessful() else 1)
+    unittests()
