@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board
 from .common import ANY_WARNING, alerts_firing
-from .parts import BLUE, GREEN, ORANGE, RED, colored, in_range, p, per_hour, share, steps
+from .parts import BLUE, GREEN, ORANGE, RED, colored, in_range, p, per_hour, per_second, share, steps
 
 LAG = steps((60, ORANGE))
 UNDELIVERED = steps((600, ORANGE))
@@ -45,7 +45,6 @@ def numbers():
         "max(gobeacon_log_worst_lag_seconds{NODE})",
         "s",
         thresholds=LAG,
-        paint="background",
         alerts=["GobeaconLagging"],
     )
     yield parts.stat(
@@ -54,7 +53,6 @@ def numbers():
         "max(gobeacon_spool_oldest_seconds{NODE})",
         "s",
         thresholds=UNDELIVERED,
-        paint="background",
         alerts=["GobeaconNotDelivering"],
     )
     yield parts.stat(
@@ -63,7 +61,6 @@ def numbers():
         f"round({in_range('gobeacon_dropped_total')})",
         "short",
         thresholds=ANY_WARNING,
-        paint="background",
         alerts=["GobeaconDropping"],
     )
     yield parts.stat(
@@ -80,7 +77,7 @@ def reading():
     return parts.timeseries(
         "Utilisation: bytes of logs",
         "Bytes read from logs, by node.",
-        [parts.target("sum by (instance) (rate(gobeacon_log_bytes_total{NODE}[$__rate_interval]))", "{{instance}}")],
+        [parts.target(per_second("gobeacon_log_bytes_total", "instance"), "{{instance}}")],
         "Bps",
     )
 
@@ -186,7 +183,7 @@ def lines():
     return parts.timeseries(
         "Lines",
         "Complete lines read from logs a second, by node.",
-        [parts.target("sum by (instance) (rate(gobeacon_log_lines_total{NODE}[$__rate_interval]))", "{{instance}}")],
+        [parts.target(per_second("gobeacon_log_lines_total", "instance"), "{{instance}}")],
         "short",
     )
 
@@ -198,8 +195,8 @@ def unrecognised():
         [
             parts.target(
                 share(
-                    "sum by (instance) (rate(gobeacon_log_lines_unrecognised_total{NODE}[$__rate_interval]))",
-                    "sum by (instance) (rate(gobeacon_log_lines_total{NODE}[$__rate_interval]))",
+                    per_second("gobeacon_log_lines_unrecognised_total", "instance"),
+                    per_second("gobeacon_log_lines_total", "instance"),
                 ),
                 "{{instance}}",
             )
@@ -248,7 +245,6 @@ def lost():
         "What went away with its log before it was read, as far as that can be told.",
         [parts.target(per_hour("gobeacon_log_lost_bytes_total", "instance"), "{{instance}}")],
         "bytes",
-        overrides=[colored("lost", RED)],
     )
 
 

@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board
 from .common import ALERTS, BUDGET, INFRASTRUCTURE, alerts_firing
-from .parts import GREEN, ORANGE, PURPLE, RED, colored, in_range, p, per_hour, share, steps
+from .parts import ORANGE, PURPLE, RED, colored, in_range, p, per_hour, per_second, share, steps
 
 COMMANDS, FAILURES = "gobuild_commands_total", "gobuild_command_failures_total"
 DURATION = "gobuild_command_duration_seconds"
@@ -54,7 +54,6 @@ def numbers():
         decimals=2,
         thresholds=BUDGET,
         alerts=["GoBuildFailureBudgetBurn"],
-        paint="background",
         noValue="no commands",
     )
     yield parts.stat(
@@ -74,7 +73,6 @@ def numbers():
         decimals=1,
         thresholds=steps((2, ORANGE)),
         alerts=["GoBuildSlow"],
-        paint="background",
         noValue="not measured",
     )
     yield parts.stat(
@@ -270,10 +268,7 @@ def failing_subcommands():
         "For whatever reason.",
         [
             parts.target(
-                share(
-                    f"sum by (subcommand) (rate({FAILURES}{{NODE}}[$__rate_interval]))",
-                    f"sum by (subcommand) (rate({COMMANDS}{{NODE}}[$__rate_interval]))",
-                ),
+                share(per_second(FAILURES, "subcommand"), per_second(COMMANDS, "subcommand")),
                 "go {{subcommand}}",
             )
         ],
@@ -289,7 +284,6 @@ def running():
         "Go commands that began and have not ended, by node.",
         [parts.target("sum by (instance) (gobuild_commands_running{NODE})", "{{instance}}")],
         "short",
-        overrides=[colored("none", GREEN)],
     )
 
 

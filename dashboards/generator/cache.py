@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board
 from .common import alerts_firing
-from .parts import GREEN, ORANGE, RED, colored, in_range, p, per_hour, share, steps
+from .parts import GREEN, ORANGE, RED, colored, in_range, p, per_hour, per_second, share, steps
 
 LOOKUPS, HITS, PUTS = "gobuild_cache_lookups_total", "gobuild_cache_hits_total", "gobuild_cache_puts_total"
 RATIO = "cluster_job_source:gobuild_cache_hits:ratio1h"
@@ -42,7 +42,6 @@ def numbers():
         "percentunit",
         decimals=1,
         thresholds=DROP,
-        paint="background",
         alerts=["GoBuildCacheHitRatioDrop"],
     )
     yield parts.stat(
@@ -52,7 +51,6 @@ def numbers():
         "percentunit",
         decimals=1,
         thresholds=STDLIB,
-        paint="background",
         alerts=["GoStdlibRecompiling"],
         noValue="not known",
     )
@@ -63,7 +61,6 @@ def numbers():
         "bytes",
         decimals=1,
         thresholds=FREE,
-        paint="background",
         alerts=["GoCacheDiskNearlyFull"],
         noValue="no caches",
     )
@@ -88,22 +85,17 @@ def hit_shares():
 
 
 def ratio():
+    watched = per_second(HITS, matchers='source="watch", NODE')
     return parts.timeseries(
         "Share of hits, by who tells",
         "The sources tell of the same builds: never add them up. The watch knows no lookups; what is not found is put, so it is hits of hits and puts.",
         [
             parts.target(
-                share(
-                    f"sum by (source) (rate({HITS}{{NODE}}[$__rate_interval]))",
-                    f"sum by (source) (rate({LOOKUPS}{{NODE}}[$__rate_interval]))",
-                ),
+                share(per_second(HITS, "source"), per_second(LOOKUPS, "source")),
                 "{{source}}",
             ),
             parts.target(
-                share(
-                    f'sum(rate({HITS}{{source="watch", NODE}}[$__rate_interval]))',
-                    f'sum(rate({HITS}{{source="watch", NODE}}[$__rate_interval])) + sum(rate({PUTS}{{NODE}}[$__rate_interval]))',
-                ),
+                share(watched, f"{watched} + {per_second(PUTS)}"),
                 "watch",
             ),
         ],
@@ -142,7 +134,7 @@ def time_of_tools():
     return parts.timeseries(
         "What the misses cost: seconds of actions",
         "Seconds of actions a second, by tool, from action graphs: how many cores the misses kept busy.",
-        [parts.target(f"sum by (tool) (rate({ACTIONS}_sum{{NODE}}[$__rate_interval])) > 0", "{{tool}}")],
+        [parts.target(per_second(f"{ACTIONS}_sum", "tool") + " > 0", "{{tool}}")],
         "none",
         bars=True,
         decimals=2,
@@ -292,7 +284,7 @@ def cpu():
     return parts.timeseries(
         "CPU of tools",
         "CPU time of actions, user and system, in cores, by tool. That of tests is not known.",
-        [parts.target("sum by (tool) (rate(gobuild_tool_cpu_seconds_total{NODE}[$__rate_interval]))", "{{tool}}")],
+        [parts.target(per_second("gobuild_tool_cpu_seconds_total", "tool"), "{{tool}}")],
         "none",
         bars=True,
         decimals=2,

@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board, values
 from .common import ANY_CRITICAL, ANY_WARNING, MISMATCHES, SUPPLY, alerts_firing
-from .parts import NODE, ORANGE, RED, colored, in_range, p, per_hour, share, since, steps
+from .parts import NODE, ORANGE, RED, colored, in_range, p, per_hour, per_second, share, since, steps
 
 DOWNLOADS, FAILED = "gobuild_module_downloads_total", "gobuild_module_download_failures_total"
 BYTES, REDUNDANT = "gobuild_module_download_bytes_total", "gobuild_module_redundant_download_bytes_total"
@@ -40,7 +40,6 @@ def numbers():
         "max(gobuild_checksum_mismatched_modules{NODE})",
         "short",
         thresholds=MISMATCHES,
-        paint="background",
         alerts=["GoChecksumMismatch", "GoChecksumMismatchSpike"],
     )
     yield parts.stat(
@@ -49,7 +48,6 @@ def numbers():
         "sum(gobuild_module_hash_conflicts{NODE})",
         "short",
         thresholds=ANY_CRITICAL,
-        paint="background",
         alerts=["GoModuleHashConflict"],
     )
     yield parts.stat(
@@ -58,7 +56,6 @@ def numbers():
         f"round({in_range('gobuild_module_corrupt_total')})",
         "short",
         thresholds=ANY_WARNING,
-        paint="background",
         alerts=["GoModuleCacheCorrupt"],
     )
     yield parts.stat(
@@ -67,7 +64,6 @@ def numbers():
         "sum(gobuild_module_downloads_stalled{NODE})",
         "short",
         thresholds=ANY_WARNING,
-        paint="background",
         alerts=["GoModuleDownloadStalled"],
     )
     yield parts.stat(
@@ -77,7 +73,6 @@ def numbers():
         "percentunit",
         decimals=1,
         thresholds=ERRORS,
-        paint="background",
         alerts=["GoProxyErrors"],
         noValue="no downloads",
     )
@@ -240,7 +235,7 @@ def bytes_in():
     return parts.timeseries(
         "Bytes of modules",
         "Bytes of module zips that came into watched caches, by host.",
-        [parts.target(f"sum by (host) (rate({BYTES}{{{HOST}}}[$__rate_interval]))", "{{host}}")],
+        [parts.target(per_second(BYTES, "host", HOST), "{{host}}")],
         "Bps",
         bars=True,
     )
@@ -253,9 +248,7 @@ def redundant():
         [
             parts.target("max(cluster_job:gobuild_module_redundant_download_bytes:ratio6h{JOB})", "6 hours"),
             parts.target(
-                share(
-                    f"sum(rate({REDUNDANT}{{NODE}}[$__rate_interval]))", f"sum(rate({BYTES}{{NODE}}[$__rate_interval]))"
-                ),
+                share(per_second(REDUNDANT), per_second(BYTES)),
                 "now",
             ),
         ],

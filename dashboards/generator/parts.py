@@ -33,10 +33,15 @@ def p(quantile, metric, by="le", matchers="NODE", window="$__rate_interval"):
     return f"histogram_quantile({quantile}, sum by ({by}) (rate({metric}_bucket{{{matchers}}}[{window}]))) >= 0"
 
 
+def per_second(metric, by="", matchers="NODE"):
+    """How many in a second."""
+    by = f" by ({by})" if by else ""
+    return f"sum{by} (rate({metric}{{{matchers}}}[$__rate_interval]))"
+
+
 def per_hour(metric, by="", matchers="NODE"):
     """How many in an hour: the same height whatever time is shown."""
-    by = f" by ({by})" if by else ""
-    return f"sum{by} (rate({metric}{{{matchers}}}[$__rate_interval])) * 3600"
+    return f"{per_second(metric, by, matchers)} * 3600"
 
 
 def in_range(metric, by="", matchers="NODE"):
@@ -123,7 +128,7 @@ def panel(kind, title, description, targets, unit, **more):
 
 
 def stat(title, description, expr, unit, **more):
-    """One number in a colour; with `spark` its course behind it."""
+    """One number in a colour, which fills the panel where alerts say what it means; with `spark` its course behind it."""
     spark = more.pop("spark", False)
     calc = more.pop("calc", "lastNotNull")
     more.setdefault("noValue", "none")
@@ -136,7 +141,7 @@ def stat(title, description, expr, unit, **more):
         "orientation": "auto",
         "textMode": "value",
         "wideLayout": True,
-        "colorMode": more.get("paint", "value"),
+        "colorMode": more.get("paint", "background" if more.get("alerts") else "value"),
         "graphMode": "area" if spark else "none",
         "justifyMode": "center",
     }

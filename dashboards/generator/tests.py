@@ -3,7 +3,7 @@
 from . import parts
 from .board import Board
 from .common import alerts_firing
-from .parts import GREEN, ORANGE, RED, YELLOW, colored, in_range, p, per_hour, share, steps
+from .parts import GREEN, ORANGE, RED, YELLOW, colored, in_range, p, per_hour, per_second, share, steps
 
 TESTS, FAILED, FLAKY = "gobuild_tests_total", "gobuild_test_failures_total", "gobuild_tests_flaky_total"
 PACKAGES, CACHED = "gobuild_test_packages_total", "gobuild_test_packages_cached_total"
@@ -61,7 +61,6 @@ def numbers():
         f"round(sum(increase({FLAKY}{{NODE}}[1d])))",
         "short",
         thresholds=MANY_FLAKY,
-        paint="background",
         alerts=["GoTestFlaky"],
     )
     yield parts.stat(
@@ -104,9 +103,7 @@ def failures():
         "Of the tests that ended in the interval.",
         [
             parts.target(
-                share(
-                    f"sum(rate({FAILED}{{NODE}}[$__rate_interval]))", f"sum(rate({TESTS}{{NODE}}[$__rate_interval]))"
-                ),
+                share(per_second(FAILED), per_second(TESTS)),
                 "failed",
             )
         ],
