@@ -10,8 +10,6 @@ It says where Prometheus listens in FOLDER/prometheus.address, and goes on answe
 import argparse
 import base64
 import hashlib
-import http.server
-import io
 import os
 import random
 import shutil
@@ -19,72 +17,25 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+from module_proxy import ModuleProxy  # noqa: E402
 from waiting import free_port  # noqa: E402
 
 NODES = ("runner-1", "runner-2", "runner-3")
 MODULES = 24
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """Modules `corp.example/mN` in version v1.0.0; fails with 502 where it is told to."""
-
-    protocol_version = "HTTP/1.1"
-    failing = 0.0
-
-    def do_GET(self):
-        module, _, file = self.path.strip("/").partition("/@v/")
-        body = {
-            "list": b"v1.0.0\n",
-            "v1.0.0.info": b'{"Version":"v1.0.0","Time":"2024-01-01T00:00:00Z"}',
-            "v1.0.0.mod": go_mod(module),
-            "v1.0.0.zip": zipped(module),
-        }.get(file)
-        status = 200 if body else 404
-        if random.random() < type(self).failing:
-            status, body = 502, b"bad gateway"
-        if file.endswith(".zip"):
-            time.sleep(random.uniform(0.02, 0.3))
-        body = body or b"not found"
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Steady(Proxy):
-    """One that never fails."""
-
-    failing = 0.0
-
-
-def go_mod(module):
-    return f"module {module}\n\ngo 1.21\n".encode()
-
-
-def zipped(module):
+def module_files(module):
     number = int(module.rpartition("m")[2] or 0)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as made:
-        for name, text in (
-            ("go.mod", go_mod(module)),
-            ("m.go", source(number)),
-            ("data.txt", b"x" * (30_000 * (number + 1))),
-        ):
-            made.writestr(zipfile.ZipInfo(f"{module}@v1.0.0/{name}", (2024, 1, 1, 0, 0, 0)), text)
-    return out.getvalue()
+    return {"m.go": source(number), "data.txt": "x" * (30_000 * (number + 1))}
 
 
 def source(number):
     functions = "".join(f"func F{n}(x int) int {{ return x*{n} + N }}\n\n" for n in range(60))
-    return f"package m{number}\n\n// N is a number.\nconst N = {number}\n\n{functions}".encode()
+    return f"package m{number}\n\n// N is a number.\nconst N = {number}\n\n{functions}"
 
 
 class Node(threading.Thread):
@@ -244,12 +195,21 @@ class World:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.go, self.agent = Path(arguments.go).resolve(), Path(arguments.agent).resolve()
         self.end = time.monotonic() + arguments.minutes * 60
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        steady = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Steady)
-        threading.Thread(target=steady.serve_forever, daemon=True).start()
-        self.proxy = f"http://localhost:{server.server_port}|http://127.0.0.1:{steady.server_port}"
+        # how many of the first proxy's answers are a failure; the second one never fails
+        self.failing = 0.0
+        first, steady = ModuleProxy("v1.0.0", module_files, self.status), ModuleProxy("v1.0.0", module_files, self.pace)
+        self.proxy = f"http://localhost:{first.port}|http://127.0.0.1:{steady.port}"
         self.nodes = [Node(name, self) for name in NODES]
+
+    def status(self, name):
+        """A failure now and then, of a proxy of modules `corp.example/mN`."""
+        return 502 if random.random() < self.failing else self.pace(name)
+
+    def pace(self, name):
+        """The time that a network takes."""
+        if name.endswith(".zip"):
+            time.sleep(random.uniform(0.02, 0.3))
+        return 200
 
     def prometheus(self):
         address = f"127.0.0.1:{free_port()}"
@@ -280,7 +240,7 @@ class World:
             while any(node.is_alive() for node in self.nodes):
                 passed = (time.monotonic() - begin) / 60 / minutes
                 # bad luck now and then, and an outage in between
-                Proxy.failing = 0.9 if 0.55 < passed < 0.65 else 0.01
+                self.failing = 0.9 if 0.55 < passed < 0.65 else 0.01
                 for node in self.nodes:
                     node.join(1)
             print("the builds are over; Prometheus goes on", flush=True)

@@ -4,14 +4,15 @@ tests of which one fails, and a build behind a proxy that hands out other module
 The modules come from a proxy on the loopback; nothing is asked of the network.
 """
 
-import http.server
-import io
 import os
 import pathlib
 import shutil
 import subprocess
-import threading
-import zipfile
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from module_proxy import ModuleProxy  # noqa: E402
 
 PROXY_MODULES = [f"example.com/{name}" for name in ["colour", "greeting", "numbers", "shapes", "words"]]
 VERSION = "v1.2.0"
@@ -41,51 +42,21 @@ func TestCountsToTen(t *testing.T) {
 """
 
 
-class Proxy:
+class Proxy(ModuleProxy):
     """A module proxy (GOPROXY). Once `tampered`, the same versions have other content: what a captive portal or a proxy
     that was broken into does."""
 
     def __init__(self):
         self.tampered = False
-        proxy = self
+        super().__init__(VERSION, self.content)
+        self.url = f"http://127.0.0.1:{self.port}"
 
-        class Answer(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):  # noqa: N802 the library's name
-                body = proxy.file(self.path)
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                self.wfile.write(body or b"")
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def file(self, path):
-        module, _, name = path.strip("/").partition("/@v/")
+    def content(self, module):
         if module not in PROXY_MODULES:
             return None
-        return {"list": f"{VERSION}\n".encode(),
-                f"{VERSION}.info": f'{{"Version":"{VERSION}","Time":"2024-01-01T00:00:00Z"}}'.encode(),
-                f"{VERSION}.mod": f"module {module}\n\ngo 1.21\n".encode(),
-                f"{VERSION}.zip": self.zipped(module)}.get(name)
-
-    def zipped(self, module):
         name = module.rpartition("/")[2]
         says = f"not what you think of as {name}" if self.tampered else name
-        held = io.BytesIO()
-        with zipfile.ZipFile(held, "w") as archive:
-            folder = f"{module}@{VERSION}"
-            archive.writestr(f"{folder}/go.mod", f"module {module}\n\ngo 1.21\n")
-            archive.writestr(f"{folder}/{name}.go", f'package {name}\n\nfunc Name() string {{ return "{says} " }}\n')
-        return held.getvalue()
+        return {f"{name}.go": f'package {name}\n\nfunc Name() string {{ return "{says} " }}\n'}
 
 
 class Job:
