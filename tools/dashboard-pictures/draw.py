@@ -3,7 +3,7 @@
 
     draw.py --prometheus 127.0.0.1:9090 --out FOLDER [--minutes 30] [--boards modules,tests] [--themes dark,light] [--open]
 
-It installs what it needs in this folder (`npm ci`: 600 MB and some minutes, once) and builds the page. Needs Node.js 20 or
+It installs what it needs in this folder (`npm install`: 600 MB and some minutes, once) and builds the page. Needs Node.js 20 or
 newer with npm, and chromium (`apt-get install chromium fonts-inter`).
 """
 
@@ -60,7 +60,8 @@ def install():
     """Grafana's components, and the page that is made of them."""
     run = functools.partial(subprocess.run, cwd=HERE, check=True)
     if not (HERE / "node_modules/.package-lock.json").exists():
-        run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        # not `npm ci`: a lock of one platform lacks the optional packages of the others, and it refuses that
+        run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
     built = HERE / "node_modules/.page/index.html"
     sources = [*HERE.glob("src/*"), HERE / "index.html", HERE / "package-lock.json", HERE / "vite.config.js"]
     if not built.exists() or any(it.stat().st_mtime > built.stat().st_mtime for it in sources):
