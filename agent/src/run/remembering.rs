@@ -24,6 +24,9 @@ use crate::state::{Keeper, Ledger, Remembered, Safety};
 
 /// How long what was taken in is on no disk, while all is well.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long the first news after a silence wait for more of it. A page that shows them goes first: what it writes needs
+/// no sync, and it need not wait for one.
+const GATHER: Duration = Duration::from_millis(250);
 /// How long a page waits for its snapshot to be written.
 const PAGE_WITHIN: Duration = Duration::from_secs(1);
 /// Pages that wait at once; full-policy: further ones are answered without.
@@ -46,6 +49,8 @@ pub(super) struct Remembering {
     asked: Vec<Ask>,
     /// Not before this.
     next: Instant,
+    /// When what is new is written.
+    due: Option<Instant>,
     /// The last record would not outlive the machine.
     unsynced: bool,
     /// The last page waited in vain.
@@ -86,6 +91,7 @@ impl Remembering {
             pages_by: None,
             asked: Vec::new(),
             next: Instant::now(),
+            due: None,
             unsynced: false,
             in_vain: false,
         };
@@ -95,7 +101,10 @@ impl Remembering {
     /// Waits for what is next.
     pub(super) async fn hear(&mut self) -> Heard {
         let is_due = self.keeper.is_some() && self.under_way.is_none() && (self.unsynced || self.ledger.has_changed());
-        let (due, pages_by) = (self.next, self.pages_by);
+        if is_due {
+            self.due.get_or_insert_with(|| self.next.max(Instant::now() + GATHER));
+        }
+        let (due, pages_by) = (self.due.unwrap_or(self.next), self.pages_by);
         tokio::select! {
             written = wait(&mut self.under_way) => Heard::Written(written),
             () = tokio::time::sleep_until(pages_by.unwrap_or(due)), if pages_by.is_some() => Heard::PagesDue,
@@ -132,6 +141,7 @@ impl Remembering {
             write(safety).await.unwrap_or(false)
         }));
         self.unsynced = safety == Safety::Kill;
+        self.due = None;
     }
 
     /// Whether a page that waits will be answered soon.
@@ -246,5 +256,23 @@ async fn wait(under_way: &mut Option<Pin<Box<dyn Future<Output = bool> + Send>>>
     match under_way {
         Some(under_way) => under_way.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn news_after_a_silence_leave_a_page_time_to_go_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut remembering, _) = Remembering::open(dir.path());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let began = Instant::now();
+        remembering.ledger.touch();
+        // the loop asks anew whenever something else happened
+        assert!(tokio::time::timeout(GATHER / 2, remembering.hear()).await.is_err());
+        assert!(matches!(remembering.hear().await, Heard::Due));
+        assert!((GATHER..EVERY).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 }

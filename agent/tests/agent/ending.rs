@@ -28,9 +28,9 @@ fn sigterm_exports_what_was_read_and_ends_with_0() {
 fn sigint_without_anything_to_export_to_ends_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let mut agent = Agent::start(folder.path(), &[], &[]);
-    assert_eq!(agent.said().matches("no traces and log events are exported").count(), 1, "{}", agent.said());
     agent.signal(Signal::INT);
     assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
+    assert_eq!(agent.said().matches("no traces and log events are exported").count(), 1, "{}", agent.said());
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn a_state_folder_that_cannot_be_written_is_a_warning_and_no_failure() {
     std::fs::write(&file, "").unwrap();
     for wrong in [file.clone(), file.join("below")] {
         let mut agent = Agent::start_with_state(folder.path(), &wrong, &[], &[]);
-        let said = agent.said();
-        let warning = said.lines().find(|line| line.contains("the state folder cannot be written"));
-        let warning = warning.unwrap_or_else(|| panic!("it said: {said}"));
+        let words = "the state folder cannot be written";
+        let said = agent.wait_until_it_says(words);
+        let warning = said.lines().find(|line| line.contains(words)).unwrap();
         assert!(warning.contains("WARN") && warning.contains(wrong.to_str().unwrap()), "{warning}");
         agent.signal(Signal::TERM);
         assert_eq!(agent.ended().code(), Some(0));
@@ -126,8 +126,10 @@ fn a_state_folder_that_cannot_be_written_is_a_warning_and_no_failure() {
 fn a_state_folder_that_is_missing_is_made_and_only_its_lock_is_in_it_while_there_is_nothing_to_remember() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("a/b");
-    let agent = Agent::start_with_state(folder.path(), &state, &[], &[]);
+    let mut agent = Agent::start_with_state(folder.path(), &state, &[], &[]);
     let names: Vec<_> = std::fs::read_dir(&state).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names, ["journal.lock"]);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
     assert!(!agent.said().contains("state folder"), "{}", agent.said());
 }

@@ -72,7 +72,7 @@ fn a_log_that_may_not_be_read_is_an_error_until_it_may() {
     assert!(agent.value("gobeacon_collector_errors_total{collector=\"logs\"}").unwrap() >= 1.0, "{page}");
     let lag = format!("gobeacon_log_worst_lag_bytes {}", LINE.len());
     agent.wait_for_line(&lag);
-    assert!(agent.said().contains("permission_denied"), "{}", agent.said());
+    agent.wait_until_it_says("permission_denied");
     fs::set_permissions(&log, Permissions::from_mode(0o644)).unwrap();
     agent.wait_for_line("gobeacon_log_lines_total 2");
     agent.wait_for_line("gobeacon_log_worst_lag_seconds 0");
@@ -102,5 +102,5 @@ fn without_watches_logs_are_found_by_looking_and_the_page_says_so() {
     }
     agent.wait_for_line("gobuild_test_packages_total 60");
     assert!(agent.value("gobeacon_collector_errors_total{collector=\"logs\"}").unwrap() >= 1.0);
-    assert!(agent.said().contains("watch_limit"), "{}", agent.said());
+    agent.wait_until_it_says("watch_limit");
 }

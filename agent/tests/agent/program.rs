@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -41,8 +42,9 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command
 /// An agent that runs, on a port that the system chose.
 pub(crate) struct Agent {
     child: Child,
-    /// What it has said on standard error.
+    /// What it has said on standard error, and who listens until it is closed.
     said: Arc<Mutex<String>>,
+    listening: Option<JoinHandle<()>>,
     pub(crate) address: SocketAddr,
 }
 
@@ -84,7 +86,7 @@ impl Agent {
         let mut child = command.args(["--log-format", "json"]).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (errors, theirs) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
-        std::thread::spawn(move || {
+        let listening = std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 *theirs.lock().unwrap() += &(line + "\n");
             }
@@ -94,16 +96,16 @@ impl Agent {
             let (_, rest) = said.split_once("\"address\":\"").ok_or(format!("it said: {said}"))?;
             rest.split('"').next().unwrap().parse().map_err(|error| format!("{error}: {said}"))
         });
-        Self { child, said, address }
+        Self { child, said, listening: Some(listening), address }
     }
 
-    /// Waits until it has said this.
+    /// Waits until it has said this; gives back all that it has said.
     #[track_caller]
-    pub(crate) fn wait_until_it_says(&self, words: &str) {
+    pub(crate) fn wait_until_it_says(&self, words: &str) -> String {
         wait_for(&format!("it says `{words}`"), || {
             let said = self.said();
-            if said.contains(words) { Ok(()) } else { Err(said) }
-        });
+            if said.contains(words) { Ok(said) } else { Err(said) }
+        })
     }
 
     /// The value of a series without labels.
@@ -117,6 +119,7 @@ impl Agent {
         self.child.id()
     }
 
+    /// What was heard of it so far: all of it once it has ended, until then the last lines may be under way.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -152,10 +155,14 @@ impl Agent {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it said is heard.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        wait_for("the agent ends", || self.child.try_wait().unwrap().ok_or("it runs".to_owned()))
+        let status = wait_for("the agent ends", || self.child.try_wait().unwrap().ok_or("it runs".to_owned()));
+        if let Some(listening) = self.listening.take() {
+            listening.join().unwrap();
+        }
+        status
     }
 }
 

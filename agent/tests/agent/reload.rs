@@ -116,7 +116,7 @@ fn the_exchanged_link_of_a_config_map_is_a_change() {
     version("..2026_2", &following(folder.path(), &["*.log"]));
     agent.wait_for_line("gobeacon_log_lines_total 22");
     agent.wait_for_line("gobeacon_config_last_reload_successful 1");
-    assert!(agent.said().contains(r#""changed":"logs.include""#), "{}", agent.said());
+    agent.wait_until_it_says(r#""changed":"logs.include""#);
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn a_file_with_mistakes_changes_nothing_and_is_said_with_line_and_column_until_i
     agent.wait_for_line("gobeacon_config_last_reload_successful 0");
     let page = agent.wait_for_line("gobeacon_config_reload_failures_total 1");
     assert!(page.contains("gobeacon_config_reloads_total 1\n"), "{page}");
-    let said = agent.said();
-    assert!(said.contains("agent.yaml:4:3") && said.contains("did you mean `include`?"), "{said}");
+    agent.wait_until_it_says("agent.yaml:4:3");
+    agent.wait_until_it_says("did you mean `include`?");
     fs::write(folder.path().join("a.log"), builds(0, 1)).unwrap();
     agent.wait_for_line("gobeacon_log_lines_total 11");
     // what only the rooms know to be wrong
@@ -151,7 +151,7 @@ fn keys_that_need_a_start_are_named_and_keep_their_values() {
         + &format!("state_dir: {}\n", elsewhere.display());
     put(&config, &text);
     agent.wait_until_it_says(r#""keys":"host.id, state_dir""#);
-    assert!(agent.said().contains("they take effect at the next start"));
+    agent.wait_until_it_says("they take effect at the next start");
     assert!(!elsewhere.exists());
     fs::write(folder.path().join("b.log"), builds(0, 1)).unwrap();
     agent.wait_for_line("gobeacon_log_lines_total 11");

@@ -111,9 +111,11 @@ fn a_cache_below_folders_that_are_not_there_is_watched_as_soon_as_it_comes() {
 fn directories_that_are_removed_and_come_again_lose_nothing() {
     let (_folder, cache) = cache();
     cache.open();
-    let watching = Watching::settled(&cache);
+    let mut watching = Watching::settled(&cache);
     for round in 0..4 {
         (round * 300..(round + 1) * 300).for_each(|n| cache.put(n));
+        // what is made and removed between two looks into a new directory is seen by nobody
+        watching.until("what the new directories hold was found", |said| said.used.puts == u64::from(round + 1) * 300);
         for dir in 0..256 {
             std::fs::remove_dir_all(cache.0.join(format!("{dir:02x}"))).unwrap();
         }
