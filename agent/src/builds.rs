@@ -41,16 +41,19 @@ mod spans;
 pub(crate) mod summary;
 mod tally;
 mod times;
+mod will;
 
 #[cfg(test)]
 mod tests;
 
 use build::{Telemetry, TraceId};
+use command::Subcommand;
 use files::Files;
 use open::OpenBuild;
 use resumed::Resuming;
 pub(crate) use resumed::Resumption;
 use summary::{BuildSummary, EndedBy};
+pub(crate) use will::Will;
 
 /// What the state machine is told once.
 #[derive(Debug, Clone)]
@@ -91,6 +94,8 @@ pub(crate) enum Outcome {
     CommandStarted { offset: u64, trace_id: TraceId },
     /// A build closed; each started one ends once.
     CommandEnded(Box<BuildSummary>),
+    /// A build of an earlier life ended with its log, which is gone; `class` is that of the failure that explains it.
+    CommandLost { subcommand: Subcommand, has_failed: bool, class: Option<FailureClass> },
     /// A module version is downloaded, told once for each build however many signals show it.
     Download { offset: u64, host: Option<String> },
     /// A download that was told before came to nothing; at most once for each module version of a build.
@@ -177,7 +182,7 @@ impl Builds {
     /// count as a sign of life now.
     pub(crate) fn apply(&mut self, batch: &Batch, out: &mut Vec<Outcome>) {
         self.clock = self.clock.max(batch.observed);
-        self.replayed_no_further(batch.source.id);
+        self.replayed_no_further(batch.source.id, out);
         for event in &batch.events {
             self.event(batch, event, out);
         }
@@ -238,12 +243,23 @@ impl Builds {
         }
     }
 
-    /// Closes all builds: the agent stops, or a replay came to its end.
+    /// Closes all builds: the agent stops, or a replay came to its end. What is half rebuilt stays for the next life.
     pub(crate) fn finish(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
         self.clock = self.clock.max(now);
-        self.forget_the_half_rebuilt();
-        while let Some((id, _)) = self.open.first_key_value() {
-            self.close(*id, EndedBy::Shutdown, out);
+        let whole = self.open.keys().filter(|id| !self.resuming.contains_key(*id)).copied().collect::<Vec<_>>();
+        for id in whole {
+            self.close(id, EndedBy::Shutdown, out);
+        }
+        self.files.finish(out);
+    }
+
+    /// The agent stops and a later life goes on with what is open: gives out what that one cannot see again.
+    pub(crate) fn leave(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
+        self.clock = self.clock.max(now);
+        for (id, build) in &mut self.open {
+            if !self.resuming.contains_key(id) {
+                build.leave(out);
+            }
         }
         self.files.finish(out);
     }

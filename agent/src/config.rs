@@ -26,7 +26,7 @@ pub(crate) use duration::Duration;
 pub(crate) use example::example;
 #[cfg(test)]
 pub(crate) use example::plain;
-pub(crate) use keys::{Config, Log, LogFormat};
+pub(crate) use keys::{Config, Log, LogFormat, OnShutdown};
 pub(crate) use otlp::{Compression, Otlp, Protocol};
 pub(crate) use overlay::Override;
 #[cfg(test)]

@@ -135,6 +135,13 @@ impl Metrics {
         match outcome {
             Outcome::Telemetry(_) | Outcome::CommandStarted { .. } => {}
             Outcome::CommandEnded(summary) => self.command(summary),
+            Outcome::CommandLost { subcommand, has_failed, class } => {
+                self.families.add(Id::Commands, &[subcommand.id(), UNKNOWN_REPOSITORY], 1);
+                if *has_failed {
+                    let class = class.map_or(UNKNOWN, FailureClass::id);
+                    self.families.add(Id::CommandFailures, &[subcommand.id(), class], 1);
+                }
+            }
             Outcome::Download { host: None, .. } => self.often.downloads += 1,
             Outcome::Download { host, .. } => {
                 let host = self.hosts.label(host.as_deref());

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::admin::Ask;
 use crate::buildcache::BuildCaches;
 use crate::builds::{Builds, Outcome};
-use crate::config::{Config, Origin};
+use crate::config::{Config, OnShutdown, Origin};
 use crate::export::{Exporter, Left};
 use crate::graphs::Graphs;
 use crate::integrity::Incidents;
@@ -114,6 +114,8 @@ struct Agent {
     /// Spans of the agent's own work, where they are asked for.
     own: Option<Arc<SelfTelemetry>>,
     shutdown_timeout: Duration,
+    /// Builds that are open at the end are the next life's.
+    leaves_open: bool,
     stopping: Option<Stopping>,
     /// The server of the port; ends when it is dropped.
     server: JoinSet<()>,
@@ -155,7 +157,9 @@ impl Agent {
         let state_dir = wiring::state_dir(config, |name| std::env::var(name).ok());
         let (mut remembering, remembered) = Remembering::open(&state_dir);
         let known = remembered.known();
-        let (followed, log_changes) = logs::start_changeable(logs::Settings { known, ..wiring::logs(config) }, sender)?;
+        let leaves_open = remembering.is_kept() && config.build.on_shutdown == OnShutdown::Keep;
+        let settings = logs::Settings { known, leaves_open, ..wiring::logs(config) };
+        let (followed, log_changes) = logs::start_changeable(settings, sender)?;
         let mut collectors = vec![followed];
         collectors.extend(start_observers(config, &observed)?);
         let settings = wiring::builds(config);
@@ -183,6 +187,7 @@ impl Agent {
             exporter,
             own: own.flatten(),
             shutdown_timeout: config.shutdown_timeout.into(),
+            leaves_open,
             stopping: None,
             server,
         })
@@ -305,7 +310,7 @@ impl Agent {
         }
     }
 
-    /// Closes what is open, and exports until the deadline.
+    /// Leaves what is open to the next life, or closes it where nothing is remembered, and exports until the deadline.
     async fn finish(mut self) -> Ended {
         self.batches.close();
         self.observations.close();
@@ -317,7 +322,11 @@ impl Agent {
             self.read(&batch);
         }
         let now = now();
-        self.builds.finish(now, &mut self.outcomes);
+        if self.leaves_open && self.remembering.is_kept() {
+            self.builds.leave(now, &mut self.outcomes);
+        } else {
+            self.builds.finish(now, &mut self.outcomes);
+        }
         self.settle(now);
         let until = self.stopping.map_or_else(Instant::now, |it| it.export_until);
         let mut lost = Left::default();

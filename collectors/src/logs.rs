@@ -82,6 +82,9 @@ pub struct Settings {
     pub max_open_files: usize,
     /// Logs that an earlier life has read, and how far.
     pub known: Vec<Known>,
+    /// Whether a later life will know how far this one has read: then what is open at the end stays open, for that life
+    /// to read again. Default false: all but a line that is being written is given out.
+    pub leaves_open: bool,
 }
 
 impl Default for Settings {
@@ -96,6 +99,7 @@ impl Default for Settings {
             linger: Duration::from_secs(10),
             max_open_files: 512,
             known: Vec::new(),
+            leaves_open: false,
         }
     }
 }
@@ -141,7 +145,7 @@ pub struct Changes(Arc<Inbox>);
 impl Changes {
     /// From now on it follows as `settings` says. A file that stays within the globs is read on where it stands; one
     /// that no glob finds any more is read to its end and ends; one that is found only now begins. `known`
-    /// counts for nothing, and `watch` stays as it was. Does not wait.
+    /// counts for nothing, and `watch` and `leaves_open` stay as they were. Does not wait.
     ///
     /// # Errors
     /// [`Error::Glob`] for a glob that cannot be understood: nothing has changed then.

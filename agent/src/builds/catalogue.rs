@@ -175,13 +175,18 @@ const COMMAND: &[Attribute] = &[
     text("gobuild.outcome", "`ok` where nothing failed, else `failed`.", ALWAYS),
     text(
         "gobuild.ended_by",
-        "Why it was taken to be over: `next_command`, `end_of_log`, `idle`, `shutdown` or `too_many_open`.",
+        "Why it was taken to be over: `next_command`, `end_of_log`, `idle`, `shutdown`, `too_many_open`, or `log_gone` \
+         where its log was gone when the agent started again.",
         ALWAYS,
     ),
     whole("gobuild.log.offset", "By", "Where in the log it begins.", ALWAYS),
     whole("process.exit.code", "", "As a shell tells it.", "under `gobeacon run`"),
     texts("process.command_args", "The words of the command, without secrets.", "the log echoes it"),
-    truth("gobuild.end_known", "`false`: the length of the span is no measure.", "the log shows the echo and no more"),
+    truth(
+        "gobuild.end_known",
+        "`false`: the length of the span is no measure.",
+        "the log shows the echo and no more, or is gone",
+    ),
     some("gobuild.failures", "{failure}", "Failures told."),
     some("gobuild.tests.passed", "{test}", "Tests that passed."),
     some("gobuild.tests.failed", "{test}", "Tests that failed."),

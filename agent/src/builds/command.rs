@@ -130,6 +130,11 @@ pub(crate) struct Invocation {
     pub(crate) words: Vec<String>,
 }
 
+/// The root span's name that is spelled so; that of a go command that is not told, where none is.
+pub(super) fn known_name(name: &str) -> &'static str {
+    NAMES.iter().find(|known| **known == name).copied().unwrap_or(UNKNOWN_NAME)
+}
+
 /// Longest echoed line that is read, in bytes; what is behind is passed over.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 /// Most words kept of one command: OpenTelemetry's usual bound of 128 for lists.

@@ -20,13 +20,14 @@ use super::outbox::Outbox;
 use super::packages::{NewCase, NewReport, Package, Packages, Report, Why};
 use super::records::{self, Place};
 use super::request::{self, Asked, Request, TOOLCHAIN_MODULE};
-use super::root::Ended;
+use super::root::{Ended, Identity};
 use super::summary::EndedBy;
 use super::tally::Tally;
 use super::times::{At, Times, believed};
 use super::{Outcome, Settings, ids, resource};
 
 mod joined;
+mod left;
 
 /// One open build.
 #[derive(Debug)]
@@ -325,6 +326,10 @@ impl OpenBuild {
         });
     }
 
+    fn identity(&self) -> Identity {
+        Identity { trace: self.trace, root: self.root, first_offset: self.first_offset }
+    }
+
     fn place(&self, span: SpanId, at: At) -> Place {
         Place { trace: self.trace, span, at }
     }
@@ -362,10 +367,8 @@ impl OpenBuild {
         self.outbox.rest(&mut self.downloads, &mut self.times, &mut self.tally.folded);
         let (start, end) = self.times.range(self.last_activity);
         let ended = Ended {
-            trace: self.trace,
-            root: self.root,
+            identity: self.identity(),
             log: self.source.path.to_string_lossy().into_owned(),
-            first_offset: self.first_offset,
             start,
             end,
             by,

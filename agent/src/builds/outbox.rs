@@ -105,6 +105,12 @@ impl Outbox {
         }
     }
 
+    /// Tests and packages that wait for the end.
+    pub(super) fn pooled(&self) -> (u64, u64) {
+        let tests = self.pool.iter().map(|package| package.cases.len()).sum::<usize>();
+        (tests as u64, self.pool.iter().filter(|package| !package.by_hand()).count() as u64)
+    }
+
     /// The root, last.
     pub(super) fn root(&mut self, root: Span) {
         self.spans.push(root);

@@ -306,6 +306,14 @@ impl Packages {
         left
     }
 
+    /// What no span has gone out for: tests, packages, and of these the ones that are not reported.
+    pub(super) fn held(&self) -> (u64, u64, u64) {
+        let open = self.open.values().map(Box::as_ref).filter(|package| !package.by_hand()).count() as u64;
+        let reported = self.reported.iter();
+        let tests = self.held + reported.clone().map(|package| package.cases.len()).sum::<usize>();
+        (tests as u64, open + reported.count() as u64, open)
+    }
+
     /// The open package of this name, and one that had to make room for it.
     fn package(&mut self, name: &str, at: At, offset: u64) -> (Option<&mut Package>, Option<Package>) {
         if self.open.contains_key(name) {

@@ -2,14 +2,18 @@
 //!
 //! A log is read again from its start up to where it had been read: the events are those of then, in the same order.
 //! All before the first event of the build that was open belongs to builds that are over, and is passed over; what
-//! follows is taken in, and what it tells is thrown away, because the earlier life has told it.
+//! follows is taken in, and what it tells is thrown away, because the earlier life has told it. Where the log is gone,
+//! the root span is made of what the earlier life knew.
 //!
-//! Invariant: a build that is half rebuilt tells nothing: neither time nor the end of the agent closes it.
+//! Invariants: a build that is half rebuilt tells nothing: neither time nor the end of the agent closes it; every build
+//! that an earlier life has told something of gets its root span.
 
-use gobeacon_collectors::{Batch, Replay};
+use std::sync::Arc;
+
+use gobeacon_collectors::{Batch, Replay, Source};
 
 use super::open::OpenBuild;
-use super::{Builds, Outcome};
+use super::{Builds, Outcome, Will};
 
 /// What of a log was open when it was left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +27,10 @@ pub(crate) struct Resumption {
 /// A log that is read again.
 #[derive(Debug)]
 pub(super) struct Resuming {
+    source: Arc<Source>,
     what: Resumption,
+    /// What is told where it cannot be read again.
+    will: Option<Will>,
     /// The first event of the open build was read.
     has_begun: bool,
 }
@@ -42,9 +49,17 @@ impl Builds {
         }
     }
 
-    /// This log will be read again: see [`Self::replay`].
-    pub(crate) fn resume(&mut self, log: [u8; 16], what: Resumption) {
-        self.resuming.insert(log, Resuming { what, has_begun: false });
+    /// What is known of the build that is open in a log, should a later life not find the log again.
+    pub(crate) fn will(&self, log: [u8; 16]) -> Option<Will> {
+        match self.resuming.get(&log) {
+            Some(resuming) => resuming.will.clone(),
+            None => self.open.get(&log).map(OpenBuild::will),
+        }
+    }
+
+    /// This log will be read again: see [`Self::replay`]. Where it cannot be, what `will` says is told.
+    pub(crate) fn resume(&mut self, source: Arc<Source>, what: Resumption, will: Option<Will>) {
+        self.resuming.insert(source.id, Resuming { source, what, will, has_begun: false });
     }
 
     /// Takes in what an earlier life has taken in. Only builds that must make room tell something.
@@ -76,25 +91,21 @@ impl Builds {
         let Some(resuming) = self.resuming.remove(&log) else { return };
         let Some(build) = self.open.get_mut(&log) else { return };
         build.last_activity = self.clock;
-        if build.downloads_due().is_some() && !resuming.what.downloads_wait {
-            build.release(told_before);
+        if !resuming.what.downloads_wait {
+            // they had gone out
+            build.hand_out_downloads(told_before);
             self.files.told_by_a_log(build.take_left());
         }
     }
 
-    /// Something new came of a log that was not read again to its end: it cannot be any more.
-    pub(super) fn replayed_no_further(&mut self, log: [u8; 16]) {
-        if self.resuming.remove(&log).is_some() {
-            self.open.remove(&log);
-            self.words.remove(&log);
-        }
-    }
-
-    /// The agent ends before all logs were read again: the next life begins where this one did.
-    pub(super) fn forget_the_half_rebuilt(&mut self) {
-        while let Some((log, _)) = self.resuming.pop_first() {
-            self.open.remove(&log);
-            self.words.remove(&log);
+    /// Something new came of a log that was not read again to its end: it cannot be any more. What is known of its
+    /// build is told.
+    pub(super) fn replayed_no_further(&mut self, log: [u8; 16], out: &mut Vec<Outcome>) {
+        let Some(Resuming { source, what, will, .. }) = self.resuming.remove(&log) else { return };
+        self.open.remove(&log);
+        self.words.remove(&log);
+        if let (Some(will), Some(first_offset)) = (will, what.first_offset) {
+            will.execute(&source, first_offset, &self.settings, out);
         }
     }
 }

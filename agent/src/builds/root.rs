@@ -19,10 +19,8 @@ const MAX_COMMAND_BYTES: usize = 4 * 1024;
 /// A build that is over.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) trace: TraceId,
-    pub(super) root: SpanId,
+    pub(super) identity: Identity,
     pub(super) log: String,
-    pub(super) first_offset: u64,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     pub(super) by: EndedBy,
@@ -60,11 +58,20 @@ fn guess(tally: &Tally, findings: &Findings) -> &'static str {
     }
 }
 
-impl Ended {
+/// What a log has told of a build so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) exit_code: Option<u8>,
+    pub(super) echo: Option<&'a [Invocation]>,
+    pub(super) tally: &'a Tally,
+    pub(super) findings: &'a Findings,
+}
+
+impl Known<'_> {
     /// Which of the echoed commands this is about, and the name.
     fn named(&self) -> (&'static str, Option<&Invocation>) {
-        let guessed = guess(&self.tally, &self.findings);
-        let echoed = self.echo.as_deref().unwrap_or(&[]);
+        let guessed = guess(self.tally, self.findings);
+        let echoed = self.echo.unwrap_or(&[]);
         let chosen = match echoed {
             [] => None,
             [only] => Some(only),
@@ -83,38 +90,19 @@ impl Ended {
         if failed { BuildOutcome::Failed } else { BuildOutcome::Ok }
     }
 
-    fn confidence(&self) -> Confidence {
-        if self.exit_code.is_some() { Confidence::Exact } else { Confidence::Inferred }
-    }
-
-    /// The root span: complete, with the times that cover all its children.
-    pub(super) fn span(&self) -> Span {
+    /// All that the root span says but for ids, times and why it ended.
+    pub(super) fn root(&self) -> Root {
         let (name, invocation) = self.named();
-        let mut attributes: Attributes = vec![
-            ("gobuild.confidence", Value::Str(self.confidence().id().into())),
-            ("gobuild.subcommand", Value::Str(Subcommand::of_name(name).id().into())),
-            ("gobuild.outcome", Value::Str(self.outcome().id().into())),
-            ("gobuild.ended_by", Value::Str(self.by.id().into())),
-            ("gobuild.log.offset", count(self.first_offset)),
-        ];
-        attributes.extend(self.exit_code.map(|code| ("process.exit.code", Value::Int(i64::from(code)))));
-        attributes.extend(invocation.map(|found| ("process.command_args", Value::Strs(found.words.clone()))));
-        if self.only_started() {
-            attributes.push(("gobuild.end_known", Value::Bool(false)));
-        }
-        self.counts(&mut attributes);
-        let why = self.findings.primary().map(|seen| Why::of(&seen.failure)).or_else(|| self.unexplained());
-        let error = failed(why, &mut attributes);
-        Span {
-            trace_id: self.trace,
-            span_id: self.root,
-            parent: None,
-            name: name.into(),
-            kind: SpanKind::Internal,
-            start: self.start,
-            end: self.end,
-            attributes,
-            error,
+        let primary = self.findings.primary().map(|seen| Why::of(&seen.failure));
+        Root {
+            name,
+            words: invocation.map(|found| found.words.clone()),
+            exit_code: self.exit_code,
+            outcome: self.outcome(),
+            is_end_known: !self.only_started(),
+            is_explained: primary.is_some(),
+            why: primary.or_else(|| self.unexplained()),
+            counts: self.counts(),
         }
     }
 
@@ -132,42 +120,146 @@ impl Ended {
     }
 
     /// What was counted, where it is not zero.
-    fn counts(&self, attributes: &mut Attributes) {
+    fn counts(&self) -> Vec<(&'static str, u64)> {
         let (tests, packages, folded) = (&self.tally.tests, &self.tally.packages, &self.tally.folded);
         let requests = self.tally.requests.iter().map(|requests| requests.requests).sum();
-        let counts = [
-            ("gobuild.failures", self.findings.count()),
-            ("gobuild.tests.passed", tests.passed),
-            ("gobuild.tests.failed", tests.failed),
-            ("gobuild.tests.skipped", tests.skipped),
-            ("gobuild.tests.flaky", tests.flaky),
-            ("gobuild.benchmarks", tests.benchmarks),
-            ("gobuild.test_packages.passed", packages.passed),
-            ("gobuild.test_packages.cached", packages.cached),
-            ("gobuild.test_packages.failed", packages.failed),
-            ("gobuild.test_packages.build_failed", packages.build_failed),
-            ("gobuild.test_packages.setup_failed", packages.setup_failed),
-            ("gobuild.test_packages.no_test_files", packages.no_test_files),
-            ("gobuild.test_packages.unfinished", packages.unfinished),
-            ("gobuild.downloads", self.tally.downloads_total),
-            ("gobuild.downloads.failed", self.tally.downloads_failed),
-            ("gobuild.requests", requests),
-            ("gobuild.proxy.fallbacks", self.tally.proxy_fallbacks),
-            ("gobuild.packages.compiled", self.tally.packages_compiled),
-            ("gobuild.diagnostics", self.tally.diagnostics),
-            ("gobuild.folded.tests", folded.tests),
-            ("gobuild.folded.packages", folded.packages),
-            ("gobuild.folded.downloads", folded.downloads),
-            ("gobuild.folded.requests", folded.requests),
-            ("gobuild.folded.records", folded.records),
+        let numbers = [
+            self.findings.count(),
+            tests.passed,
+            tests.failed,
+            tests.skipped,
+            tests.flaky,
+            tests.benchmarks,
+            packages.passed,
+            packages.cached,
+            packages.failed,
+            packages.build_failed,
+            packages.setup_failed,
+            packages.no_test_files,
+            packages.unfinished,
+            self.tally.downloads_total,
+            self.tally.downloads_failed,
+            requests,
+            self.tally.proxy_fallbacks,
+            self.tally.packages_compiled,
+            self.tally.diagnostics,
+            folded.tests,
+            folded.packages,
+            folded.downloads,
+            folded.requests,
+            folded.records,
         ];
-        attributes.extend(counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
+        COUNTS.into_iter().zip(numbers).filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+/// The attributes that count, in the order of [`Known::counts`].
+const COUNTS: [&str; 24] = [
+    "gobuild.failures",
+    "gobuild.tests.passed",
+    "gobuild.tests.failed",
+    "gobuild.tests.skipped",
+    "gobuild.tests.flaky",
+    "gobuild.benchmarks",
+    "gobuild.test_packages.passed",
+    "gobuild.test_packages.cached",
+    "gobuild.test_packages.failed",
+    "gobuild.test_packages.build_failed",
+    "gobuild.test_packages.setup_failed",
+    "gobuild.test_packages.no_test_files",
+    "gobuild.test_packages.unfinished",
+    "gobuild.downloads",
+    "gobuild.downloads.failed",
+    "gobuild.requests",
+    "gobuild.proxy.fallbacks",
+    "gobuild.packages.compiled",
+    "gobuild.diagnostics",
+    "gobuild.folded.tests",
+    "gobuild.folded.packages",
+    "gobuild.folded.downloads",
+    "gobuild.folded.requests",
+    "gobuild.folded.records",
+];
+
+/// The attribute that counts under this name.
+pub(super) fn count_named(name: &str) -> Option<&'static str> {
+    COUNTS.into_iter().find(|count| *count == name)
+}
+
+/// What a root span says but for ids, times and why it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Root {
+    pub(super) name: &'static str,
+    /// As echoed, where the log shows it.
+    pub(super) words: Option<Vec<String>>,
+    pub(super) exit_code: Option<u8>,
+    pub(super) outcome: BuildOutcome,
+    pub(super) is_end_known: bool,
+    /// A failure says why it failed.
+    pub(super) is_explained: bool,
+    pub(super) why: Option<Why>,
+    /// Attributes of [`count_named`] that are not 0.
+    pub(super) counts: Vec<(&'static str, u64)>,
+}
+
+/// Which build a root span is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) trace: TraceId,
+    pub(super) root: SpanId,
+    pub(super) first_offset: u64,
+}
+
+impl Root {
+    fn confidence(&self) -> Confidence {
+        if self.exit_code.is_some() { Confidence::Exact } else { Confidence::Inferred }
+    }
+
+    /// The root span: complete, with the times that cover all its children.
+    pub(super) fn span(self, of: Identity, (start, end): (Timestamp, Timestamp), by: EndedBy) -> Span {
+        let mut attributes: Attributes = vec![
+            ("gobuild.confidence", Value::Str(self.confidence().id().into())),
+            ("gobuild.subcommand", Value::Str(Subcommand::of_name(self.name).id().into())),
+            ("gobuild.outcome", Value::Str(self.outcome.id().into())),
+            ("gobuild.ended_by", Value::Str(by.id().into())),
+            ("gobuild.log.offset", count(of.first_offset)),
+        ];
+        attributes.extend(self.exit_code.map(|code| ("process.exit.code", Value::Int(i64::from(code)))));
+        attributes.extend(self.words.map(|words| ("process.command_args", Value::Strs(words))));
+        if !self.is_end_known {
+            attributes.push(("gobuild.end_known", Value::Bool(false)));
+        }
+        attributes.extend(self.counts.into_iter().map(|(name, n)| (name, count(n))));
+        let error = failed(self.why, &mut attributes);
+        Span {
+            trace_id: of.trace,
+            span_id: of.root,
+            parent: None,
+            name: self.name.into(),
+            kind: SpanKind::Internal,
+            start,
+            end,
+            attributes,
+            error,
+        }
+    }
+}
+
+impl Ended {
+    fn known(&self) -> Known<'_> {
+        let Self { exit_code, echo, tally, findings, .. } = self;
+        Known { exit_code: *exit_code, echo: echo.as_deref(), tally, findings }
+    }
+
+    /// The root span.
+    pub(super) fn span(&self) -> Span {
+        self.known().root().span(self.identity, (self.start, self.end), self.by)
     }
 
     /// The summary.
     pub(super) fn summary(self) -> BuildSummary {
-        let (name, _) = self.named();
-        let (outcome, only_started, confidence) = (self.outcome(), self.only_started(), self.confidence());
+        let (root, Identity { trace, first_offset, .. }) = (self.known().root(), self.identity);
+        let (name, outcome, confidence) = (root.name, root.outcome, root.confidence());
         let echoed = self.echo.as_deref().filter(|echoed| !echoed.is_empty());
         let command = echoed.map(|echoed| {
             let lines: Vec<_> = echoed.iter().map(|invocation| invocation.words.join(" ")).collect();
@@ -177,7 +269,7 @@ impl Ended {
         let mut tally = self.tally;
         let verdicts = self.findings.verdicts(&mut tally.folded);
         BuildSummary {
-            trace_id: self.trace,
+            trace_id: trace,
             name,
             subcommand: Subcommand::of_name(name),
             command,
@@ -186,10 +278,10 @@ impl Ended {
             exit_code: self.exit_code,
             ended_by: self.by,
             log: self.log,
-            first_offset: self.first_offset,
+            first_offset,
             start: self.start,
             end: self.end,
-            duration_seconds: (!only_started).then(|| self.end.seconds_since(self.start)),
+            duration_seconds: root.is_end_known.then(|| self.end.seconds_since(self.start)),
             events: tally.events,
             primary_failure: verdicts.primary,
             failures: verdicts.failures,

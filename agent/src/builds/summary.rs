@@ -61,6 +61,8 @@ pub(crate) enum EndedBy {
     Idle,
     /// The agent stops.
     Shutdown,
+    /// The log was gone when the agent started again.
+    LogGone,
     /// Too many builds were open; this one had been silent the longest.
     TooManyOpen,
 }
@@ -73,6 +75,7 @@ impl EndedBy {
             Self::EndOfLog => "end_of_log",
             Self::Idle => "idle",
             Self::Shutdown => "shutdown",
+            Self::LogGone => "log_gone",
             Self::TooManyOpen => "too_many_open",
         }
     }

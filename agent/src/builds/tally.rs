@@ -16,7 +16,7 @@ const MAX_HOSTS: usize = 8;
 const MAX_TEXT_BYTES: usize = 512;
 
 /// What was counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Tally {
     pub(super) events: u64,
     pub(super) tests: TestCounts,

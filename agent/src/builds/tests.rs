@@ -3,6 +3,7 @@
 mod bounds;
 mod catalogue;
 mod files;
+mod leaving;
 mod logs;
 mod properties;
 mod scenarios;
@@ -98,6 +99,7 @@ impl Seen {
                 }
                 Outcome::CommandEnded(summary) => seen.summaries.push(*summary),
                 other @ (Outcome::CommandStarted { .. }
+                | Outcome::CommandLost { .. }
                 | Outcome::Download { .. }
                 | Outcome::DownloadFailed { .. }
                 | Outcome::Downloaded(_)

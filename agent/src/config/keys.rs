@@ -161,11 +161,25 @@ pub(crate) struct Build {
     /// Most builds that are open at once. Beyond it the one that was silent the longest is taken to be over.
     #[garde(range(min = 1, max = 100_000))]
     pub(crate) max_open: u32,
+    /// What becomes of builds that are open when the agent is told to end. `keep` leaves them to the next start, which
+    /// goes on with them; where `state_dir` cannot be written they end all the same. `end` sends them as they are, for
+    /// machines that do not come back: what their logs say later is another build.
+    #[garde(skip)]
+    #[schemars(extend("x-at-start" = true))]
+    pub(crate) on_shutdown: OnShutdown,
+}
+
+/// What becomes of open builds at an end in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnShutdown {
+    Keep,
+    End,
 }
 
 impl Default for Build {
     fn default() -> Self {
-        Self { idle_timeout: Duration::seconds(300), max_spans: 2_000, max_open: 1_024 }
+        Self { idle_timeout: Duration::seconds(300), max_spans: 2_000, max_open: 1_024, on_shutdown: OnShutdown::Keep }
     }
 }
 

@@ -124,6 +124,11 @@ impl Remembering {
         Heard::Written(well)
     }
 
+    /// Whether what is open is remembered, so that the next life can go on with it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.keeper.as_ref().is_some_and(|it| !it.is_failing())
+    }
+
     /// Files that could not be read and writes that failed, and the bytes of the journal.
     pub(super) fn costs(&self) -> (u64, u64) {
         self.keeper.as_ref().map_or((0, 0), |it| (it.errors(), it.bytes()))
@@ -246,7 +251,7 @@ impl Agent {
 
 /// What this life must know of the last one.
 pub(super) fn go_on(remembered: Remembered, remembering: &mut Remembering, builds: &mut Builds, metrics: &mut Metrics) {
-    remembered.open().for_each(|(log, what)| builds.resume(log, what));
+    remembered.open().for_each(|(log, what, will)| builds.resume(log, what, will));
     metrics.carry(remembered.counted.clone());
     remembering.ledger = Ledger::new(remembered);
 }

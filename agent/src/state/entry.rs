@@ -13,7 +13,7 @@ use gobeacon_collectors::{Bookmark, Cause, Source};
 use gobeacon_formats::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::builds::Resumption;
+use crate::builds::{Resumption, Will};
 use crate::metrics::Series;
 
 /// The id of a log.
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) is_open: bool,
     pub(super) is_ended: bool,
     pub(super) build: Resumption,
+    /// What is known of that build, in a record; the loop asks for it when it makes one.
+    pub(super) will: Option<Will>,
 }
 
 /// What an earlier life left.
@@ -53,8 +55,9 @@ impl Remembered {
     }
 
     /// Builds that must be rebuilt.
-    pub(crate) fn open(&self) -> impl Iterator<Item = (LogId, Resumption)> {
-        self.logs.iter().filter(|(_, entry)| entry.is_open).map(|(id, entry)| (*id, entry.build))
+    pub(crate) fn open(&self) -> impl Iterator<Item = (Arc<Source>, Resumption, Option<Will>)> {
+        let open = self.logs.values().filter(|entry| entry.is_open);
+        open.map(|entry| (Arc::clone(&entry.source), entry.build, entry.will.clone()))
     }
 
     pub(super) fn take_in(&mut self, record: Record) {
@@ -113,6 +116,8 @@ pub(super) struct Log {
     first_offset: Option<u64>,
     #[serde(default)]
     downloads_wait: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    will: Option<Will>,
 }
 
 /// A path; most are text.
@@ -169,6 +174,7 @@ impl From<&Entry> for Log {
             is_ended: entry.is_ended,
             first_offset: entry.build.first_offset,
             downloads_wait: entry.build.downloads_wait,
+            will: entry.will.clone(),
         }
     }
 }
@@ -194,6 +200,7 @@ impl From<Log> for Entry {
             is_open,
             is_ended,
             build: Resumption { first_offset: log.first_offset, downloads_wait: log.downloads_wait },
+            will: log.will,
         }
     }
 }

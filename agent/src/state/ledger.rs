@@ -35,8 +35,9 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// What an earlier life knew.
     pub(crate) fn new(remembered: Remembered) -> Self {
-        let logs = remembered.logs;
+        let mut logs = remembered.logs;
         let ended = logs.iter().filter(|(_, entry)| entry.is_ended).map(|(id, _)| *id).collect();
+        logs.values_mut().for_each(|entry| entry.will = None);
         let with_build = logs.iter().filter(|(_, it)| it.build.first_offset.is_some()).map(|(id, _)| *id).collect();
         Self { logs, ended, with_build, ..Self::default() }
     }
@@ -69,6 +70,7 @@ impl Ledger {
             is_open: false,
             is_ended: false,
             build: Resumption::default(),
+            will: None,
         });
         entry.bookmark = bookmark;
         entry.is_open = batch.open_from < batch.read_to;
@@ -121,6 +123,7 @@ impl Ledger {
             }
             let mut written = entry.clone();
             written.is_open |= has_build;
+            written.will = builds.will(id);
             if !written.is_open {
                 let reads = |step: &Step| step.cause == Cause::Read;
                 entry.steps.retain(|step| !reads(step));

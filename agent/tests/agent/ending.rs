@@ -8,20 +8,31 @@ use rustix::process::Signal;
 use crate::otlp_receiver::{Answer, Receiver};
 use crate::program::{Agent, command};
 
-const BUILD: &str = "+ go build ./...\ngo: downloading corp.example/lib v1.0.0\n";
+const BUILD: &str = "+ go build ./...\ngo: downloading corp.example/lib v1.0.0\n+ go version\n";
 
-#[test]
-fn sigterm_exports_what_was_read_and_ends_with_0() {
+/// The names of the spans that have arrived when an agent that has read a build and half of one has ended.
+fn names_at_the_end(state: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
     std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
-    let mut agent =
-        Agent::start(folder.path(), &["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"], &[]);
-    agent.wait_for_line("gobeacon_log_lines_total 2");
+    let url = receiver.url();
+    let arguments = ["--otlp-endpoint", &url, "--otlp-protocol", "http/protobuf"];
+    let mut agent = Agent::start_with_state(folder.path(), &folder.path().join(state), &arguments, variables);
+    agent.wait_for_line("gobeacon_log_lines_total 3");
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
-    let spans = receiver.spans();
-    let names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
-    assert!(names.contains(&"go build") && names.contains(&"module download"), "{names:?}");
+    receiver.spans().into_iter().map(|(_, span)| span.name).collect()
+}
+
+#[test]
+fn sigterm_exports_what_is_complete_leaves_what_is_open_to_the_next_start_and_ends_with_0() {
+    assert_eq!(names_at_the_end("state", &[]), ["module download", "go build"]);
+}
+
+#[test]
+fn sigterm_sends_what_is_open_where_nothing_is_remembered_or_it_is_told_to() {
+    let all = ["module download", "go build", "go version"];
+    assert_eq!(names_at_the_end("a.log", &[]), all);
+    assert_eq!(names_at_the_end("state", &[("GOBEACON_BUILD_ON_SHUTDOWN", "end")]), all);
 }
 
 #[test]
@@ -40,7 +51,7 @@ fn a_backend_that_never_answers_holds_the_end_up_to_the_deadline_and_no_longer()
     std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
     let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
     let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1s")]);
-    agent.wait_for_line("gobeacon_log_lines_total 2");
+    agent.wait_for_line("gobeacon_log_lines_total 3");
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
     assert!(agent.said().contains("is kept on disk for the next start"), "{}", agent.said());
@@ -64,7 +75,7 @@ fn without_a_spool_what_a_dead_backend_did_not_take_is_lost_and_said() {
     let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
     let variables = [("GOBEACON_SHUTDOWN_TIMEOUT", "1s"), ("GOBEACON_OTLP_SPOOL_BYTES", "0")];
     let mut agent = Agent::start(folder.path(), &arguments, &variables);
-    agent.wait_for_line("gobeacon_log_lines_total 2");
+    agent.wait_for_line("gobeacon_log_lines_total 3");
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().code(), Some(0), "{}", agent.said());
     assert!(agent.said().contains("data was not exported before the deadline and is lost"), "{}", agent.said());
@@ -78,10 +89,11 @@ fn a_second_signal_ends_the_agent_at_once_with_128_and_its_number() {
         std::fs::write(folder.path().join("a.log"), BUILD).unwrap();
         let arguments = ["--otlp-endpoint", &receiver.url(), "--otlp-protocol", "http/protobuf"];
         let mut agent = Agent::start(folder.path(), &arguments, &[("GOBEACON_SHUTDOWN_TIMEOUT", "1h")]);
-        agent.wait_for_line("gobeacon_log_lines_total 2");
+        agent.wait_for_line("gobeacon_log_lines_total 3");
         agent.signal(Signal::TERM);
-        // the root span goes out when the build ends: the agent is on its way down
+        // it has something to export, and is on its way down
         receiver.wait_for_begun(1);
+        agent.wait_until_it_says("the agent stops");
         agent.signal(second);
         assert_eq!(agent.ended().code(), Some(code), "{}", agent.said());
     }

@@ -13,6 +13,7 @@ mod authority;
 mod ending;
 mod hostile;
 mod integrity;
+mod leaving;
 mod limits;
 mod lives;
 #[path = "../../../collectors/tests/integrity/modules.rs"]

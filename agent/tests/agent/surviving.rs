@@ -4,7 +4,7 @@ use crate::lives::{Lives, undisturbed};
 use crate::otlp_receiver::Answer;
 
 /// Several go commands of several kinds.
-const LOG: &str = "\
+pub(crate) const LOG: &str = "\
 + go mod download -x
 # get https://proxy.golang.org/corp.example/a/@v/v1.0.0.zip
 # get https://proxy.golang.org/corp.example/a/@v/v1.0.0.zip: 200 OK (0.100s)
@@ -39,7 +39,7 @@ ok  \tcorp.example/app/b\t0.100s
 + go version
 ";
 
-fn lines(text: &str) -> f64 {
+pub(crate) fn lines(text: &str) -> f64 {
     text.matches('\n').count() as f64
 }
 
@@ -152,7 +152,7 @@ fn logs_that_are_rotated_while_it_is_dead_are_read_to_their_ends_and_new_ones_fr
     assert_eq!(sum["gobeacon_log_truncations_total"], 2.0);
     assert_eq!(sum.get("gobeacon_log_lost_bytes_total"), None);
     lives.end();
-    // but for what was open in the three logs whose content is gone
+    // three are open still; those that were open in logs whose content is gone are not
     assert_eq!(lives.spans().iter().filter(|it| *it == "go build").count(), 11 - 3);
 }
 

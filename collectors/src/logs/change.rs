@@ -15,7 +15,7 @@ impl Follower<'_> {
     /// Follows as these say from now on.
     pub(crate) fn change(&mut self, settings: Settings, patterns: Patterns) {
         let before = std::mem::replace(&mut self.settings, settings);
-        self.settings.watch = before.watch;
+        (self.settings.watch, self.settings.leaves_open) = (before.watch, before.leaves_open);
         self.patterns = patterns;
         self.set_most_open();
         // its places are those of the old globs

@@ -1,7 +1,8 @@
 //! The end of one file, and the end of all of them.
 //!
 //! A file ends when no glob finds it any more and its writer is silent; then its parser gives out all it holds. When
-//! the agent stops, a file has not ended: only a line that is being written stays to be read again.
+//! the agent stops, a file has not ended: what its parser holds is left to the next life, which reads it again. Where no
+//! life will know of this one, only a line that is being written stays.
 //!
 //! Invariant: stopping waits for nothing beyond the time it was given.
 
@@ -60,8 +61,8 @@ impl Follower<'_> {
         self.outbox.extend(ended);
     }
 
-    /// Reads what is there now and no more, sends it, and gives out all but a line that is being written: that stays
-    /// where it is, and can be read again from `open_from`.
+    /// Reads what is there now and no more, and sends it. What is held stays where it is and can be read again, or all
+    /// but a line that is being written is given out: see [`super::Settings::leaves_open`].
     pub(crate) fn drain(&mut self, by: Instant) {
         self.is_draining = true;
         self.passes.begin(&self.patterns);
@@ -82,7 +83,7 @@ impl Follower<'_> {
         for key in self.files.keys() {
             if self.files.get(key).is_some_and(|it| it.orphaned.is_some()) {
                 self.end(key);
-            } else {
+            } else if !self.settings.leaves_open {
                 let flushed = self.files.with(key, File::rest);
                 self.outbox.extend(flushed.flatten());
             }

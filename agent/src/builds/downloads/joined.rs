@@ -67,6 +67,17 @@ impl Downloads {
         self.held.values().any(|download| download.files.is_none())
     }
 
+    /// Downloads and requests that no span has gone out for.
+    pub(in crate::builds) fn held(&self) -> (u64, u64) {
+        let (downloads, requests) = (self.held.len() as u64, self.requests.len() as u64);
+        (downloads + self.folded_downloads, requests + self.folded_requests)
+    }
+
+    /// Whether files have shown any that is held.
+    pub(in crate::builds) fn are_shown(&self) -> bool {
+        self.held.values().any(|download| download.files.is_some())
+    }
+
     /// What went out or was folded without files, since the last time.
     pub(in crate::builds) fn take_left(&mut self) -> Vec<Left> {
         std::mem::take(&mut self.left)

@@ -201,7 +201,7 @@ fn a_download_that_is_told_behind_others_that_have_gone_out_is_not_lost_by_a_res
     say(&mut first, 14.0, vec![late()], &mut out);
 
     let (mut next, mut told) = (watching(), Vec::new());
-    next.resume(source().id, first.resumption(source().id));
+    next.resume(source(), first.resumption(source().id), None);
     let kinds = [vec![echo("go build"), line("example.com/m")], compiled(), vec![late()]].concat();
     let numbered = kinds.into_iter().zip(9_000..);
     let events = numbered.map(|(kind, offset)| Event { kind, time: None, offset, lines: 1 }).collect();

@@ -77,7 +77,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
 
 /// Events in the order of the log, each perhaps with a time stamp; here and there two are told in reverse order, as
 /// the parser does with what it held.
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(super) fn events() -> impl Strategy<Value = Vec<Event>> {
     let one = (kind(), proptest::option::weighted(0.4, 0.0..2_000.0_f64), proptest::bool::weighted(0.1));
     proptest::collection::vec(one, 1..120).prop_map(|made| {
         let mut events: Vec<_> = Vec::new();
@@ -112,12 +112,12 @@ fn cut(settings: &Settings, events: &[Event], cuts: &[usize]) -> Vec<Outcome> {
     out
 }
 
-fn quick() -> ProptestConfig {
+pub(super) fn quick() -> ProptestConfig {
     ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Builds that never rest, so that only echoes and the end of the log part them.
-fn restless(max_spans: usize) -> Settings {
+pub(super) fn restless(max_spans: usize) -> Settings {
     Settings { idle_timeout: std::time::Duration::from_secs(1_000_000), max_spans_per_build: max_spans, ..settings() }
 }
 
@@ -162,7 +162,7 @@ proptest! {
         first.apply(&batch(second(0.0), before.to_vec(), false), &mut out);
         let resumption = first.resumption(source().id);
         let mut second_life = Builds::new(restless(2_000));
-        second_life.resume(source().id, resumption);
+        second_life.resume(source(), resumption, None);
         let mut told_again = Vec::new();
         let mut rest = before;
         for cut in cuts {
