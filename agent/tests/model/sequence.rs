@@ -437,15 +437,11 @@ impl Sequence {
     fn terminate(&mut self) -> Result<(), Vec<String>> {
         // what no backend takes and no disk holds is lost by an end in order, and said to be
         self.what_is_shown_is_remembered()?;
-        // who stops in order takes what is open to be over
-        for log in self.world.half_written() {
-            self.world.finish_piece(log);
-        }
+        // in the middle of commands, of pieces and of lines: the next life goes on with all of them
         self.lives.scrape();
         let status = self.lives.terminate();
         self.report.terminations += 1;
         self.note(&format!("the agent is told to end: {status:?}"));
-        self.world.cut_open_parts();
         if !status.is_some_and(|status| status.success()) {
             return Err(vec![format!("SIGTERM ended with {status:?}")]);
         }

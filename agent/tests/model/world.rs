@@ -258,15 +258,6 @@ impl World {
         sum
     }
 
-    /// All commands that are under way may have been cut: the agent ended, or time went by.
-    pub(crate) fn cut_open_parts(&mut self) {
-        for stretch in &mut self.stretches {
-            if let Some(part) = stretch.parts.last_mut() {
-                part.may_be_cut = true;
-            }
-        }
-    }
-
     fn rotated_name(&mut self, log: usize, in_glob: bool) -> PathBuf {
         let log = &mut self.logs[log];
         log.files += 1;
