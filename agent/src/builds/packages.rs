@@ -308,10 +308,12 @@ impl Packages {
 
     /// What no span has gone out for: tests, packages, and of these the ones that are not reported.
     pub(super) fn held(&self) -> (u64, u64, u64) {
-        let open = self.open.values().map(Box::as_ref).filter(|package| !package.by_hand()).count() as u64;
+        let open = || self.open.values().map(Box::as_ref);
+        let tests = |package: &Package| package.cases.len() as u64 + package.folded;
+        let unfinished = open().filter(|package| !package.by_hand()).count() as u64;
         let reported = self.reported.iter();
-        let tests = self.held + reported.clone().map(|package| package.cases.len()).sum::<usize>();
-        (tests as u64, open + reported.count() as u64, open)
+        let packages = unfinished + reported.clone().count() as u64;
+        (open().chain(reported).map(tests).sum(), packages, unfinished)
     }
 
     /// The open package of this name, and one that had to make room for it.
