@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gobeacon_collectors::logs::{Fingerprint, Known, Step};
 use gobeacon_collectors::{Bookmark, Cause, Source};
-use gobeacon_formats::Timestamp;
+use gobeacon_formats::{KeptParts, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::builds::{Resumption, Will};
@@ -46,7 +46,7 @@ impl Remembered {
     pub(crate) fn known(&self) -> Vec<Known> {
         let known = |entry: &Entry| Known {
             path: entry.source.path.clone(),
-            bookmark: entry.bookmark,
+            bookmark: entry.bookmark.clone(),
             steps: entry.steps.clone(),
             is_open: entry.is_open,
             is_ended: entry.is_ended,
@@ -118,6 +118,8 @@ pub(super) struct Log {
     downloads_wait: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     will: Option<Will>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inherited: Option<KeptParts>,
 }
 
 /// A path; most are text.
@@ -151,7 +153,8 @@ enum Why {
 
 impl From<&Entry> for Log {
     fn from(entry: &Entry) -> Self {
-        let Bookmark { device, inode, born, incarnation, began_at, read_to, size, head, tail } = entry.bookmark;
+        let Bookmark { device, inode, born, incarnation, began_at, read_to, size, head, tail, ref inherited } =
+            entry.bookmark;
         let why = |cause| match cause {
             Cause::Read => Why::Read,
             Cause::Idle => Why::Idle,
@@ -175,6 +178,7 @@ impl From<&Entry> for Log {
             first_offset: entry.build.first_offset,
             downloads_wait: entry.build.downloads_wait,
             will: entry.will.clone(),
+            inherited: inherited.as_deref().cloned(),
         }
     }
 }
@@ -183,7 +187,7 @@ impl From<Log> for Entry {
     fn from(log: Log) -> Self {
         let print = |(length, hash)| Fingerprint { length, hash };
         let Log { device, inode, born, incarnation, began_at, read_to, size, is_open, is_ended, .. } = log;
-        let (head, tail) = (print(log.head), print(log.tail));
+        let (head, tail, inherited) = (print(log.head), print(log.tail), log.inherited.map(Arc::new));
         let step = |(offset, nanos, why)| Step {
             offset,
             observed: Timestamp::from_nanos(nanos),
@@ -195,7 +199,7 @@ impl From<Log> for Entry {
         };
         Self {
             source: Arc::new(Source { id: log.id, path: log.path.path() }),
-            bookmark: Bookmark { device, inode, born, incarnation, began_at, read_to, size, head, tail },
+            bookmark: Bookmark { device, inode, born, incarnation, began_at, read_to, size, head, tail, inherited },
             steps: log.steps.into_iter().map(step).collect(),
             is_open,
             is_ended,

@@ -56,7 +56,7 @@ impl Ledger {
             Replay::No => {}
         }
         let id = batch.source.id;
-        let Some(bookmark) = batch.bookmark else {
+        let Some(bookmark) = batch.bookmark.clone() else {
             if self.logs.remove(&id).is_some() {
                 self.changed.remove(&id);
                 self.gone.insert(id);
@@ -65,7 +65,7 @@ impl Ledger {
         };
         let entry = self.logs.entry(id).or_insert_with(|| Entry {
             source: Arc::clone(&batch.source),
-            bookmark,
+            bookmark: bookmark.clone(),
             steps: Vec::new(),
             is_open: false,
             is_ended: false,
@@ -77,8 +77,8 @@ impl Ledger {
         push(&mut entry.steps, Step { offset: batch.read_to, observed: batch.observed, cause: batch.cause });
         if batch.ended {
             // what comes in that file from now on is another log
-            entry.bookmark.incarnation = bookmark.incarnation.saturating_add(1);
-            entry.bookmark.began_at = bookmark.read_to;
+            entry.bookmark.incarnation = entry.bookmark.incarnation.saturating_add(1);
+            (entry.bookmark.began_at, entry.bookmark.inherited) = (entry.bookmark.read_to, None);
             (entry.is_open, entry.is_ended) = (false, true);
             entry.steps.clear();
             self.ended.push_back(id);

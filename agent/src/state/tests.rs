@@ -39,6 +39,7 @@ fn batch(log: u8, read_to: u64, ended: bool) -> Batch {
             size: read_to,
             head: print,
             tail: print,
+            inherited: None,
         }),
     }
 }

@@ -110,3 +110,53 @@ fn a_build_whose_log_is_gone_when_the_agent_starts_again_gets_its_root_once() {
         }
     }
 }
+
+/// Lines as a container runtime writes them; one that ends with `\\` goes on in the next.
+fn records(lines: &str) -> String {
+    let record = |line: &str| match line.strip_suffix('\\') {
+        Some(part) => format!("2026-01-02T03:04:05.000000000Z stdout P {part}\n"),
+        None => format!("2026-01-02T03:04:05.000000000Z stdout F {line}\n"),
+    };
+    lines.lines().map(record).collect()
+}
+
+#[test]
+fn a_line_that_a_runtime_split_over_a_rotation_counts_once_whenever_the_agent_is_killed() {
+    const PACKAGES: &str = "gobuild_test_packages_total";
+    let mut lives = Lives::new();
+    lives.append("0.log", &records("+ go test ./...\nok  \tcorp.example/app/a\t0.1s\nok  \tcorp.exam\\"));
+    lives.begin();
+    lives.wait_for("gobeacon_log_lines_total", 3.0);
+    lives.settled();
+    lives.kill();
+    // between the two parts of the line
+    fs::rename(lives.path("0.log"), lives.path("0.log.1")).unwrap();
+    lives.append("0.log", &records("ple/app/b\t0.2s\nok  \tcorp.example/app/c\t0.1s"));
+    lives.begin();
+    lives.wait_for(PACKAGES, 3.0);
+    lives.settled();
+    lives.kill();
+    // behind them: what the new log began with is in neither file alone
+    lives.begin();
+    lives.append("0.log", &records("ok  \tcorp.example/app/d\t0.1s\n+ go version"));
+    lives.wait_for(PACKAGES, 4.0);
+    lives.wait_for("gobeacon_log_lines_total", 7.0);
+    let counters = lives.settled();
+    assert_eq!(counters[PACKAGES], 4.0);
+    lives.end();
+    let packages = distinct(&lives, "test package");
+    let named: BTreeSet<_> = packages
+        .iter()
+        .filter_map(|it| match attribute(it, "gobuild.package.import_path") {
+            Some(Value::StringValue(name)) => Some(name),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, ["a", "b", "c", "d"].map(|name| format!("corp.example/app/{name}")).into());
+    assert_eq!(packages.len(), 4, "each has one id");
+    // the command of the old log, and that of the new one
+    let roots = distinct(&lives, "go test");
+    assert_eq!(roots.len(), 2, "{roots:?}");
+    let parents: BTreeSet<_> = packages.iter().map(|it| (it.trace_id.clone(), it.parent_span_id.clone())).collect();
+    assert_eq!(parents, roots.iter().map(|it| (it.trace_id.clone(), it.span_id.clone())).collect());
+}

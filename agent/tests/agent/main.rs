@@ -31,3 +31,4 @@ mod rotation;
 mod shutdown;
 mod surviving;
 mod traps;
+mod worst;

@@ -17,6 +17,7 @@ mod docker_json;
 mod github;
 mod gitlab;
 mod jenkins;
+mod kept;
 mod marks;
 mod piece;
 mod records;
@@ -27,6 +28,7 @@ mod trust;
 
 use crate::line::{Line, Tag};
 use crate::lines::RawLine;
+pub use kept::KeptParts;
 use marks::{Mark, Marks};
 use piece::Piece;
 pub use records::Parts;
@@ -35,8 +37,7 @@ use stamps::{Stamp, Stream};
 
 /// One system that wraps lines: what it puts around them, as far as it does.
 pub(crate) struct Framing {
-    /// Name, as in the documentation.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the documentation, which is made from the tests"))]
+    /// Name, as in the documentation and in [`KeptParts`].
     pub(crate) name: &'static str,
     /// Reads a line as a record of a container runtime.
     pub(crate) record: Option<ReadRecord>,

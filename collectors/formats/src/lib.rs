@@ -26,7 +26,7 @@ pub mod zip;
 
 pub use event::{CaseStatus, Event, EventKind, HttpAnswer, ModuleChange, PackageStatus};
 pub use failure::{FAILURES, Failure, FailureClass, FailureRow, Severity};
-pub use framing::Parts;
+pub use framing::{KeptParts, Parts};
 pub use parser::{LineCounts, Parser};
 pub use time::Timestamp;
 

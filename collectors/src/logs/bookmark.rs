@@ -8,8 +8,9 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use gobeacon_formats::Timestamp;
+use gobeacon_formats::{KeptParts, Timestamp};
 
 use super::seen::{MOST_BYTES, Seen};
 use crate::os::{self, Key, Stat};
@@ -38,7 +39,7 @@ impl Fingerprint {
 }
 
 /// A place in a log that is a file, and what the file was then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bookmark {
     /// Of the file system that the file is on.
     pub device: u64,
@@ -58,6 +59,8 @@ pub struct Bookmark {
     pub head: Fingerprint,
     /// Of the last bytes in front of `read_to`, at most 256.
     pub tail: Fingerprint,
+    /// Parts of a line that stood at the end of the log before it, and with which it begins.
+    pub inherited: Option<Arc<KeptParts>>,
 }
 
 impl Bookmark {

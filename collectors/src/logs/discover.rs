@@ -215,11 +215,23 @@ impl Follower<'_> {
         }
     }
 
+    /// A log of an earlier life has another name now.
+    pub(crate) fn came_back(&mut self, path: &Path, stat: &Stat) {
+        match self.is_wanted_file(path) {
+            true => self.adopt(path, stat, true, By::Walk),
+            false => self.file_elsewhere(path, stat),
+        }
+    }
+
     fn adopt(&mut self, path: &Path, stat: &Stat, by_glob: bool, by: By) {
         let key = stat.key;
         if self.files.get(key).is_none() {
+            if by_glob && !self.known_names.is_empty() {
+                self.look_for_elder(path, key);
+            }
             let Some(mut file) = self.file_for(path, stat) else { return };
-            file.elder = self.elder_at(path).filter(|_| by_glob);
+            // one that an earlier life has read began with what was before it then
+            file.elder = self.elder_at(path).filter(|_| by_glob && file.was_read_to() == 0);
             self.files.insert(key, file);
             if !by_glob {
                 self.orphan(key);

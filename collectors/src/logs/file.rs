@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use gobeacon_formats::{Event, LineCounts, Parser, Parts, Timestamp};
+use gobeacon_formats::{Event, KeptParts, LineCounts, Parser, Parts, Timestamp};
 
 use super::bookmark::{Bookmark, Cause, Replay};
 use super::lag::Mark;
@@ -46,6 +46,8 @@ pub(crate) struct File {
     pub(crate) handle: Option<fs::File>,
     /// Where this log begins in its file.
     pub(super) began_at: u64,
+    /// Parts of a line that the file before had at its end, and with which this one begins.
+    pub(super) inherited: Option<Arc<KeptParts>>,
     /// An earlier life has read so far.
     pub(super) again: Option<Box<Again>>,
     /// Up to where it was given to the parser.
@@ -112,6 +114,7 @@ impl File {
             target_dir: None,
             handle: None,
             began_at: position.offset,
+            inherited: None,
             again: None,
             offset: position.offset,
             looked_to: position.offset,
@@ -193,7 +196,7 @@ impl File {
     }
 
     /// Up to where it was read, in this life or an earlier one.
-    pub(super) fn was_read_to(&self) -> u64 {
+    pub(crate) fn was_read_to(&self) -> u64 {
         self.again.as_ref().map_or(self.offset, |it| it.to)
     }
 
@@ -209,6 +212,7 @@ impl File {
 
     /// Begins with parts of the file before.
     pub(crate) fn take_over(&mut self, parts: Parts) {
+        self.inherited = parts.kept().map(Arc::new);
         self.parser.get_or_insert_default().take_over(parts);
     }
 
@@ -296,6 +300,7 @@ impl File {
             size: self.size,
             head,
             tail,
+            inherited: self.inherited.clone(),
         }
     }
 }

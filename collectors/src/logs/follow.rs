@@ -56,6 +56,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) files: Files,
     /// Logs of an earlier life that were not found so far.
     pub(crate) known: HashMap<Key, Known>,
+    /// The names that they had, until the first look at everything is over.
+    pub(crate) known_names: HashMap<PathBuf, Key>,
     pub(crate) watches: Watches,
     pub(crate) passes: Passes,
     /// Directories that hints told of.
@@ -111,6 +113,7 @@ impl<'a> Follower<'a> {
             patterns,
             health,
             files,
+            known_names: resume::names(&known),
             known,
             watches,
             passes: Passes::new(now),

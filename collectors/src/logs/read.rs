@@ -118,7 +118,7 @@ impl File {
         };
         self.incarnation = self.incarnation.saturating_add(1);
         self.source = file::source(&self.source.path, self.key, self.incarnation);
-        self.began_at = 0;
+        (self.began_at, self.inherited) = (0, None);
         self.offset = 0;
         self.looked_to = 0;
         self.seen = Seen::default();

@@ -73,6 +73,7 @@ impl File {
         file.began_at = bookmark.began_at;
         file.seen = seen;
         file.again = Some(Box::new(again)).filter(|_| bookmark.read_to > bookmark.began_at);
+        file.inherited = bookmark.inherited;
         if is_open {
             file.read_again();
         }
@@ -90,6 +91,9 @@ impl File {
             self.offset = again.begin();
             self.looked_to = self.offset;
             self.seen = Seen::default();
+            if let Some(parts) = self.inherited.as_ref().and_then(|kept| kept.parts()) {
+                self.parser.get_or_insert_default().take_over(parts);
+            }
         }
     }
 

@@ -32,6 +32,13 @@ pub(crate) fn by_key(known: Vec<Known>) -> (HashMap<Key, Known>, Vec<(Key, Posit
     (open, ended)
 }
 
+/// Their names; of two that had the same, that of the younger one.
+pub(crate) fn names(known: &HashMap<Key, Known>) -> HashMap<PathBuf, Key> {
+    let mut by_age: Vec<_> = known.iter().collect();
+    by_age.sort_by_key(|(_, known)| known.bookmark.born);
+    by_age.into_iter().map(|(key, known)| (known.path.clone(), *key)).collect()
+}
+
 impl Follower<'_> {
     /// The state of a file that is new to us; `None` when it cannot be looked into just now.
     pub(crate) fn file_for(&mut self, path: &Path, stat: &Stat) -> Option<File> {
@@ -62,8 +69,25 @@ impl Follower<'_> {
         Some(File::resumed(known, stat, seen, backlog))
     }
 
+    /// Before a file is read that has the name of a log of an earlier life: that log was renamed, perhaps within a line,
+    /// and is looked for beside it.
+    pub(crate) fn look_for_elder(&mut self, path: &Path, key: Key) {
+        let Some(old) = self.known_names.remove(path).filter(|old| *old != key) else { return };
+        if self.files.get(old).is_none()
+            && let Ok(mut found) = files_in(&folder(path), &[old])
+            && let Some((renamed, stat)) = found.remove(&old)
+            && self.known.get(&old).is_some_and(|it| it.is_open || it.bookmark.read_to != stat.size)
+        {
+            self.came_back(&renamed, &stat);
+        }
+        if self.files.get(old).is_some() {
+            self.leave_name(old, path);
+        }
+    }
+
     /// After a look at everything: logs that no glob found are looked for beside their old names.
     pub(crate) fn look_for_missing(&mut self) {
+        self.known_names.clear();
         let mut by_dir: HashMap<PathBuf, Vec<Key>> = HashMap::new();
         for (key, known) in &self.known {
             by_dir.entry(folder(&known.path)).or_default().push(*key);

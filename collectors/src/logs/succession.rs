@@ -95,7 +95,8 @@ impl Follower<'_> {
         }
         let before = file.read_to();
         self.turn(elder);
-        self.files.get(elder).is_some_and(|it| it.lag() > 0 && it.read_to() > before)
+        // also what an earlier life has read: what is held at its end comes of reading it again
+        self.files.get(elder).is_some_and(|it| it.read_to() < it.size && it.read_to() > before)
     }
 
     /// What the file before held is told of the one after it: nobody needs to read it there again.

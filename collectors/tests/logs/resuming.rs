@@ -21,7 +21,7 @@ fn first_life(logs: &[(&str, u64)]) -> (TempDir, Vec<Known>) {
     }
     it.until_numbers(0..all);
     it.stop();
-    let known = it.marks.iter().map(|(path, bookmark)| known(path, *bookmark)).collect();
+    let known = it.marks.iter().map(|(path, bookmark)| known(path, bookmark.clone())).collect();
     (std::mem::replace(&mut it.dir, tempfile::tempdir().unwrap()), known)
 }
 
@@ -147,4 +147,58 @@ fn a_log_at_rest_that_was_looked_at_in_between_is_read_as_before_when_it_grows()
     it.append("a.log", &(record(100) + &record(101) + &lines(102..103)));
     it.until_numbers([50, 102]);
     assert_eq!(it.lines(), 4);
+}
+
+const STAMP: &str = "2026-01-02T03:04:05.000000000Z stdout";
+
+/// A life that has read this, and what it knew of each log, of which something is open.
+fn life_within_a_line(write: impl FnOnce(&mut Followed)) -> (TempDir, Vec<Known>) {
+    let mut it = Followed::start();
+    write(&mut it);
+    it.stop();
+    let open = |path: &std::path::PathBuf| it.logs.values().any(|log| log.path == *path && log.open_from < log.read_to);
+    let known =
+        it.marks.iter().map(|(path, mark)| Known { is_open: open(path), ..known(path, mark.clone()) }).collect();
+    (std::mem::replace(&mut it.dir, tempfile::tempdir().unwrap()), known)
+}
+
+#[test]
+fn a_line_that_a_runtime_split_before_the_end_of_a_life_is_joined_after_a_rotation() {
+    for renamed in ["a.log.1", "a-old.log"] {
+        let (dir, known) = life_within_a_line(|it| {
+            it.append("a.log", &(record(1) + &record(2) + STAMP + " P go: downloading example.com/m3 v1."));
+            it.append("a.log", "\n");
+            it.until("all of it", |it| it.logs.values().any(|log| log.lines == 3));
+            it.until_numbers([1, 2]);
+        });
+        assert!(known[0].is_open);
+        fs::rename(dir.path().join("a.log"), dir.path().join(renamed)).unwrap();
+        append(&dir, "a.log", &format!("{STAMP} F 0.3\n{}", record(4)));
+        let mut it = next_life(dir, known);
+        it.until_numbers([3, 4]);
+        it.until("the end of the lines", |it| it.lines() == 2);
+        it.stop();
+        assert_eq!(it.numbers(), [3, 4]);
+    }
+}
+
+#[test]
+fn a_log_that_began_within_a_line_begins_so_when_it_is_read_again() {
+    let (dir, known) = life_within_a_line(|it| {
+        it.append("a.log", &(record(1) + &record(2) + STAMP + " P go: downloading example.com/m3 v1.\n"));
+        it.until("all of it", |it| it.logs.values().any(|log| log.lines == 3));
+        it.rename("a.log", "a-old.log");
+        it.append("a.log", &format!("{STAMP} F 0.3\n"));
+        it.until_numbers([1, 2, 3]);
+        it.append("a.log", &record(4));
+        it.until_numbers([1, 2, 3, 4]);
+    });
+    let inherited = known.iter().find(|it| it.path.ends_with("a.log") && it.bookmark.inherited.is_some());
+    let known = vec![Known { is_open: true, ..inherited.expect("the journal has what it began with").clone() }];
+    fs::remove_file(dir.path().join("a-old.log")).unwrap();
+    append(&dir, "a.log", &record(5));
+    let mut it = next_life(dir, known);
+    it.until_numbers([5]);
+    let again: Vec<_> = it.replayed.iter().flat_map(|batch| &batch.events).map(|event| event.offset).collect();
+    assert_eq!((again.len(), again[0]), (2, 0), "the joined line has the offset that it had");
 }

@@ -186,8 +186,8 @@ impl Followed {
         if batch.replay != Replay::No {
             return self.replayed.push(batch);
         }
-        if let Some(bookmark) = batch.bookmark {
-            self.marks.insert(batch.source.path.clone(), bookmark);
+        if let Some(bookmark) = &batch.bookmark {
+            self.marks.insert(batch.source.path.clone(), bookmark.clone());
         }
         let log = self.logs.entry(batch.source.id).or_default();
         assert!(!log.ended, "a batch after the end of {:?}", batch.source);

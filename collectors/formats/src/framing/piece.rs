@@ -4,6 +4,9 @@
 //! Invariants: a joined line keeps at most [`MAX_LINE_BYTES`] of text, the rest is passed over and counted; what is
 //! held is bounded by who holds it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
 use crate::line::{Line, LineTime, Tag};
 use crate::lines::{MAX_LINE_BYTES, RawLine};
 
@@ -106,6 +109,17 @@ impl Join {
         Self { text: std::mem::take(&mut self.text), head, full, truncated: 0 }
     }
 
+    /// The parts so far, as plain data; `None`: there are none.
+    pub(super) fn kept(&self) -> Option<KeptJoin> {
+        let Head { time, offset: _, tag: _, lines, special } = self.head?;
+        let nanos = time.timestamp().map(Timestamp::as_nanos);
+        let text = match std::str::from_utf8(&self.text) {
+            Ok(text) => KeptText::Text(text.to_owned()),
+            Err(_) => KeptText::Bytes(self.text.clone()),
+        };
+        Some(KeptJoin { nanos, lines, is_special: special, is_full: self.full, text })
+    }
+
     /// Gives out the line, if there is one, and is empty again.
     pub(crate) fn take(&mut self, each: impl FnOnce(Piece<'_>)) {
         if let Some(head) = self.head.take() {
@@ -115,6 +129,41 @@ impl Join {
             self.text.clear();
             self.text.shrink_to(KEPT_CAPACITY);
         }
+    }
+}
+
+/// [`Join`] as plain data, in front of the first byte of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptJoin {
+    /// Since the epoch, where the first part has a time.
+    #[serde(default)]
+    nanos: Option<i64>,
+    lines: u32,
+    #[serde(default)]
+    is_special: bool,
+    #[serde(default)]
+    is_full: bool,
+    text: KeptText,
+}
+
+/// Nearly always text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum KeptText {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl KeptJoin {
+    pub(super) fn join(&self, tag: Tag) -> Join {
+        let time = self.nanos.map_or(LineTime::None, |nanos| LineTime::Parsed(Timestamp::from_nanos(nanos)));
+        let mut text = match &self.text {
+            KeptText::Text(text) => text.as_bytes().to_vec(),
+            KeptText::Bytes(bytes) => bytes.clone(),
+        };
+        text.truncate(MAX_LINE_BYTES);
+        let head = Head { time, tag, offset: 0, lines: self.lines, special: self.is_special };
+        Join { text, head: Some(head), full: self.is_full, truncated: 0 }
     }
 }
 

@@ -60,8 +60,8 @@ enum State {
 /// Parts of lines that a container runtime has not ended, on their way to the log that takes the place of theirs.
 #[derive(Debug)]
 pub struct Parts {
-    read: ReadRecord,
-    joins: [Join; 2],
+    pub(super) read: ReadRecord,
+    pub(super) joins: [Join; 2],
 }
 
 impl Records {
