@@ -136,6 +136,7 @@ def reasons():
         fixed=ORANGE,
         decimals=0,
         noValue="no failures",
+        names="top",
         links=[traces_of_class()],
     )
 
@@ -147,6 +148,7 @@ def firing():
         [(f"count by (alertname, severity, instance) ({ALERTS})", "count", "short", None)],
         hidden=["Value"],
         names={"alertname": "Alert", "severity": "Severity", "instance": "Node"},
+        widths={"Severity": 80, "Node": 100},
         order=["severity", "alertname", "instance"],
         noValue="none: all is well",
         cell_links={

@@ -19,7 +19,7 @@ def board():
     made.row(ratio(), misses(), time_of_tools(), height=9)
     made.row(traffic(), free(), size(), height=8)
     made.details("What the watch of build caches saw", [restores(), trims()], [copies(), kinds()])
-    made.details("Against the week", [drop(), stdlib()])
+    made.details("Against the week", [drop(), hour(), stdlib()])
     made.details("Actions and tools", [action_times(), cpu()], [invocations(), entries(), followed()])
     return made
 
@@ -240,12 +240,21 @@ def drop():
             parts.target(
                 "max by (source) (cluster_job_source:gobuild_cache_hits:ratio1h_drop_from_7d{JOB})", "{{source}}"
             ),
-            parts.target(f"min by (source) ({RATIO}{{JOB}})", "{{source}}: share of hits in the hour"),
         ],
         "percentunit",
         thresholds=DROP,
         threshold_lines=True,
         alerts=["GoBuildCacheHitRatioDrop"],
+    )
+
+
+def hour():
+    return parts.timeseries(
+        "Share of hits of the last hour",
+        "By who tells, of the job where it is least: what is compared with the week.",
+        [parts.target(f"min by (source) ({RATIO}{{JOB}})", "{{source}}")],
+        "percentunit",
+        max=1,
     )
 
 

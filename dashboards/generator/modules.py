@@ -283,7 +283,7 @@ def verified():
 def failures_by_host():
     return parts.bar_gauge(
         "Failed downloads by host",
-        "In the time shown; unknown where the message names no host.",
+        "In the time shown, for any reason, mismatches among them; unknown where the message names no host.",
         f"topk(10, round({since(FAILED, 'host', HOST)}) > 0)",
         "{{host}}",
         "short",

@@ -198,7 +198,10 @@ def bar_gauge(title, description, expr, legend, unit, **more):
     more.setdefault("min", 0)
     more.setdefault("color", "fixed")
     color = more.pop("fixed", BLUE)
-    made = panel("bargauge", title, description, [target(expr, legend, instant=True)], unit, **more)
+    # of a histogram: a bar for each bucket alone, in their order; the legend must be the bound, from which Grafana sorts
+    fmt = "heatmap" if more.pop("buckets", False) else None
+    names = more.pop("names", "auto")
+    made = panel("bargauge", title, description, [target(expr, legend, instant=True, fmt=fmt)], unit, **more)
     if made["fieldConfig"]["defaults"]["color"]["mode"] == "fixed":
         made["fieldConfig"]["defaults"]["color"]["fixedColor"] = color
     made["options"] = {
@@ -206,7 +209,7 @@ def bar_gauge(title, description, expr, legend, unit, **more):
         "orientation": "horizontal",
         "displayMode": "basic",
         "valueMode": "color",
-        "namePlacement": "auto",
+        "namePlacement": names,
         "showUnfilled": True,
         "minVizHeight": 16,
         "minVizWidth": 8,
@@ -232,6 +235,10 @@ def table(title, description, columns, unit="short", **more):
             ]
         made["fieldConfig"]["overrides"].append(
             {"matcher": {"id": "byName", "options": heading}, "properties": properties}
+        )
+    for name, width in more.get("widths", {}).items():
+        made["fieldConfig"]["overrides"].append(
+            {"matcher": {"id": "byName", "options": name}, "properties": [{"id": "custom.width", "value": width}]}
         )
     for name, links in more.get("cell_links", {}).items():
         made["fieldConfig"]["overrides"].append(

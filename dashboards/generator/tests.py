@@ -221,12 +221,13 @@ def nodes():
 
 def slowest():
     return parts.bar_gauge(
-        "Tests by how long they took",
-        "Tests of the time shown that took at most so many seconds.",
+        "Tests by the seconds that they took at most",
+        "Tests of the time shown, each in the row of the least time that it did not exceed.",
         f"sum by (le) (increase({DURATION}_bucket{{NODE}}[$__range]))",
-        "at most {{le}} s",
+        "{{le}}",
         "short",
         decimals=0,
+        buckets=True,
     )
 
 

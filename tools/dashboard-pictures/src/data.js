@@ -25,6 +25,7 @@ async function answer(panel, target, width, asked) {
   const { data, error } = await reply.json();
   if (!data) throw new Error(`${panel.title}: ${error}: ${query}`);
   if (target.format === "table") return [tabular(target, data.result)];
+  if (target.format === "heatmap") return buckets(target, data.result);
   const times = [];
   for (let at = from; at <= to; at += step) times.push(at);
   return data.result.map((series) => frame(target, series, times));
@@ -43,6 +44,15 @@ function frame(target, series, times) {
       { name, type: FieldType.number, config: {}, labels: series.metric, values: at.map((it) => points.get(it) ?? null) },
     ],
   };
+}
+
+// Buckets of a histogram as Grafana makes them of that format: in the order of their bounds, each without those below it.
+function buckets(target, result) {
+  const bound = ({ metric }) => (metric.le === "+Inf" ? Infinity : Number(metric.le));
+  const sorted = [...result].sort((a, b) => bound(a) - bound(b));
+  const of = (series) => Number(series.value[1]);
+  const alone = sorted.map((series, n) => ({ ...series, value: [series.value[0], n ? of(series) - of(sorted[n - 1]) : of(series)] }));
+  return alone.map((series) => frame(target, series, []));
 }
 
 function tabular(target, result) {

@@ -65,14 +65,16 @@ function Stat({ panel, frames, width, height, theme }) {
   );
 }
 
-function Ranking({ frames, width, height, theme }) {
-  const fields = frames.map((frame) => frame.fields[1]).sort((a, b) => b.values[0] - a.values[0]);
+function Ranking({ panel, frames, width, height, theme }) {
+  const fields = frames.map((frame) => frame.fields[1]);
+  if (panel.targets[0].format !== "heatmap") fields.sort((a, b) => b.values[0] - a.values[0]);
+  const above = panel.options.namePlacement === "top";
   const most = Math.max(...fields.map((field) => field.values[0]));
-  const tall = Math.min(34, (height - PADDING) / fields.length);
+  const tall = Math.min(above ? 48 : 34, (height - PADDING) / fields.length);
   return fields.map((field) => (
     <div key={field.name} style={{ height: tall }}>
       <BarGauge value={{ ...field.display(field.values[0]), title: field.name }} field={{ ...field.config, max: field.config.max ?? most }} display={field.display}
-        width={width} height={tall - 4} theme={theme} orientation="horizontal" displayMode="basic" itemSpacing={4}
+        width={width} height={tall - 4} theme={theme} orientation="horizontal" namePlacement={panel.options.namePlacement} displayMode="basic" itemSpacing={4}
         alignmentFactors={{ title: longest(fields), text: "00.00 min" }} text={{ titleSize: 13, valueSize: 14 }} />
     </div>
   ));
