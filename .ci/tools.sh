@@ -19,7 +19,7 @@ KWOK_VERSION=0.8.0
 KUBERNETES_VALIDATE_VERSION=1.37.0
 PROMETHEUS_OPERATOR_VERSION=0.85.0
 JAEGER_VERSION=1.62.0 # the last one whose all-in-one is built from its module
-NFPM_VERSION=2.44.0 # makes deb and rpm; newer ones need modules that not every proxy has
+NFPM_VERSION=2.48.0 # makes deb and rpm
 CARGO_CYCLONEDX_VERSION=0.5.9
 GO_VERSIONS=(1.22.10 1.27.3) # what the end-to-end tests build with: an old one and the newest
 GO_COUNTING_VERSION=1.24.11  # one more that counts for itself, where two of those are compared
@@ -34,7 +34,7 @@ PATH="$(tool_dir "cargo-deny-$CARGO_DENY_VERSION")/bin:$PATH"
 PATH="$(tool_dir "cargo-fuzz-$CARGO_FUZZ_VERSION")/bin:$PATH"
 PATH="$(tool_dir "mdbook-$MDBOOK_VERSION")/bin:$PATH"
 PATH="$(tool_dir "cargo-cyclonedx-$CARGO_CYCLONEDX_VERSION")/bin:$PATH"
-PATH="$(tool_dir "nfpm-$NFPM_VERSION"):$PATH"
+PATH="$(tool_dir "nfpm-$NFPM_VERSION")/bin:$PATH"
 export PATH
 
 # What the tests find their tools by.
