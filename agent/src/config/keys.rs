@@ -161,9 +161,9 @@ pub(crate) struct Build {
     /// Most builds that are open at once. Beyond it the one that was silent the longest is taken to be over.
     #[garde(range(min = 1, max = 100_000))]
     pub(crate) max_open: u32,
-    /// What becomes of builds that are open when the agent is told to end. `keep` leaves them to the next start, which
-    /// goes on with them; where `state_dir` cannot be written they end all the same. `end` sends them as they are, for
-    /// machines that do not come back: what their logs say later is another build.
+    /// What becomes of builds that are open when the agent is told to end. `end` sends them as they are: what their logs
+    /// say later is another build. `keep` leaves them to the next start, which goes on with them, for machines where the
+    /// agent comes back; where `state_dir` cannot be written they end all the same.
     #[garde(skip)]
     #[schemars(extend("x-at-start" = true))]
     pub(crate) on_shutdown: OnShutdown,
@@ -173,13 +173,13 @@ pub(crate) struct Build {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnShutdown {
-    Keep,
     End,
+    Keep,
 }
 
 impl Default for Build {
     fn default() -> Self {
-        Self { idle_timeout: Duration::seconds(300), max_spans: 2_000, max_open: 1_024, on_shutdown: OnShutdown::Keep }
+        Self { idle_timeout: Duration::seconds(300), max_spans: 2_000, max_open: 1_024, on_shutdown: OnShutdown::End }
     }
 }
 

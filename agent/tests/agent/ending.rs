@@ -24,15 +24,15 @@ fn names_at_the_end(state: &str, variables: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn sigterm_exports_what_is_complete_leaves_what_is_open_to_the_next_start_and_ends_with_0() {
-    assert_eq!(names_at_the_end("state", &[]), ["module download", "go build"]);
+fn sigterm_exports_what_was_read_and_ends_with_0() {
+    assert_eq!(names_at_the_end("state", &[]), ["module download", "go build", "go version"]);
 }
 
 #[test]
-fn sigterm_sends_what_is_open_where_nothing_is_remembered_or_it_is_told_to() {
-    let all = ["module download", "go build", "go version"];
-    assert_eq!(names_at_the_end("a.log", &[]), all);
-    assert_eq!(names_at_the_end("state", &[("GOBEACON_BUILD_ON_SHUTDOWN", "end")]), all);
+fn sigterm_leaves_what_is_open_to_the_next_start_where_it_is_told_to_and_can_remember() {
+    let keep = [("GOBEACON_BUILD_ON_SHUTDOWN", "keep")];
+    assert_eq!(names_at_the_end("state", &keep), ["module download", "go build"]);
+    assert_eq!(names_at_the_end("a.log", &keep), ["module download", "go build", "go version"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Lives {
         Self {
             folder: tempfile::tempdir().unwrap(),
             receiver: Receiver::start(),
-            variables: variables.to_vec(),
+            variables: [&[("GOBEACON_BUILD_ON_SHUTDOWN", "keep")], variables].concat(),
             agent: None,
             over: Counters::new(),
             last: Counters::new(),

@@ -75,9 +75,7 @@ fn what_was_written_while_the_backend_was_away_arrives_once_in_bounded_memory() 
         let (folder, address) = (tempfile::tempdir().unwrap(), Receiver::start().address());
         let mut log = File::create(folder.path().join("ci.log")).unwrap();
         let url = format!("http://{address}");
-        let (arguments, variables) =
-            (["--otlp-endpoint", &url, "--otlp-protocol", protocol], [("GOBEACON_BUILD_ON_SHUTDOWN", "end")]);
-        let mut agent = Agent::start(folder.path(), &arguments, &variables);
+        let mut agent = Agent::start(folder.path(), &["--otlp-endpoint", &url, "--otlp-protocol", protocol], &[]);
         let time = Duration::from_secs(outage.unwrap_or(3));
         let builds = load(&agent, &mut log, time, spans_a_second, outage.is_some());
         let spans = builds * (DOWNLOADS + 1);

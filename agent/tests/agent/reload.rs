@@ -60,7 +60,7 @@ fn twenty_reloads_while_logs_are_written_lose_and_double_nothing() {
             receivers[n / 2 % 2].url(),
             ["grpc", "http/protobuf"][n % 2]
         );
-        let build = format!("build: {{idle_timeout: {}m, on_shutdown: end}}\n", 5 + n);
+        let build = format!("build: {{idle_timeout: {}m}}\n", 5 + n);
         following(folder.path(), globs[n % 3]) + &otlp + &build
     };
     fs::write(&config, text(0)).unwrap();

@@ -31,7 +31,6 @@ fn deliver(folder: &Path, collector: Collector, protocol: Protocol, variables: &
         .args(["--otlp-endpoint", &collector.endpoint(protocol), "--otlp-protocol", protocol.id()])
         .env("GOBEACON_DISCOVERY_ENABLED", "false")
         .env("GOBEACON_BUILD_MAX_SPANS", "100000")
-        .env("GOBEACON_BUILD_ON_SHUTDOWN", "end")
         .envs(variables.iter().copied());
     let mut agent = Running::start("agent", folder, &mut command);
     let read = format!("gobeacon_log_lines_total {}", MODULES + 2);

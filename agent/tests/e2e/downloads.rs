@@ -35,10 +35,7 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gobeacon"));
         let ours = |name: &str| name.starts_with("OTEL_") || name.starts_with("GOBEACON_");
         std::env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| _ = command.env_remove(name));
-        command
-            .env("GOBEACON_DISCOVERY_ENABLED", "false")
-            .env("GOBEACON_BUILD_ON_SHUTDOWN", "end")
-            .env("GOBEACON_MODCACHE_STALL_AFTER", "2s");
+        command.env("GOBEACON_DISCOVERY_ENABLED", "false").env("GOBEACON_MODCACHE_STALL_AFTER", "2s");
         command.args(["agent", "--listen", &listen.to_string(), "--otlp-protocol", "http/protobuf", "--otlp-endpoint"]);
         command.arg(receiver.url()).arg("--state-dir").arg(folder.path().join("state"));
         command.arg("--modcache").arg(&cache).arg("--logs").arg(logs.join("*.log"));

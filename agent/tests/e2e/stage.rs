@@ -45,7 +45,7 @@ impl Stage {
             command.env_remove(name);
         }
         // what this machine's homes hold is no part of a scenario
-        command.env("GOBEACON_DISCOVERY_ENABLED", "false").env("GOBEACON_BUILD_ON_SHUTDOWN", "end");
+        command.env("GOBEACON_DISCOVERY_ENABLED", "false");
         let mut agent = Running::start("agent", folder.path(), &mut command);
         wait_for("the agent is ready", || {
             agent.alive()?;

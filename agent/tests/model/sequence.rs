@@ -147,6 +147,7 @@ impl Sequence {
             ("GOBEACON_LOGS_FLUSH_AFTER", millis(FLUSH)),
             ("GOBEACON_LOGS_LINGER", millis(LINGER)),
             ("GOBEACON_OTLP_TIMEOUT", "1s".to_owned()),
+            ("GOBEACON_BUILD_ON_SHUTDOWN", "keep".to_owned()),
             ("GOBEACON_SHUTDOWN_TIMEOUT", millis(SHUTDOWN)),
             ("GOBEACON_HOST_ID", "model".to_owned()),
             ("GOBEACON_DISCOVERY_ENABLED", "false".to_owned()),
