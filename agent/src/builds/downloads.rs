@@ -8,7 +8,7 @@
 //! Invariant: what is held and remembered is bounded, however many modules a log names.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use gobeacon_collectors::modcache;
@@ -20,8 +20,10 @@ use super::request::{Asked, Request, TOOLCHAIN_MODULE};
 use super::times::{At, Times};
 use super::{ids, redact};
 
+mod held;
 mod joined;
 
+use held::Held;
 pub(super) use joined::{Left, near};
 
 /// Module versions remembered so that each is told once, 8 bytes each. Large builds have a few thousand; beyond this
@@ -55,7 +57,8 @@ impl Signal {
 /// One module version.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Download {
-    pub(super) span_id: SpanId,
+    /// Parts it from others of the same module version.
+    ordinal: u64,
     pub(super) module: String,
     pub(super) version: String,
     pub(super) signal: Signal,
@@ -117,7 +120,7 @@ pub(super) struct Complete {
 pub(super) struct Downloads {
     root: SpanId,
     max_held: usize,
-    held: BTreeMap<(String, String), Download>,
+    held: Held,
     requests: Vec<HeldRequest>,
     known: HashSet<u64, RandomState>,
     failed: HashSet<u64, RandomState>,
@@ -135,7 +138,7 @@ impl Downloads {
         Self {
             root,
             max_held: max_spans,
-            held: BTreeMap::new(),
+            held: Held::default(),
             requests: Vec::new(),
             known: HashSet::default(),
             failed: HashSet::default(),
@@ -170,9 +173,8 @@ impl Downloads {
             self.left.push(Left { id, time: at.time, observed: at.observed });
             return Some(told(module, version, None));
         }
-        let name = format!("{module}@{version}");
         let download = Download {
-            span_id: ids::child_of(self.root, "module download", &name, if full { offset } else { 0 }),
+            ordinal: if full || module.len().max(version.len()) > MAX_TEXT_BYTES { offset } else { 0 },
             module: bounded(module),
             version: bounded(version),
             signal,
@@ -187,13 +189,13 @@ impl Downloads {
             observed: at.observed,
             told: !wait,
         };
-        self.held.insert((module.to_owned(), version.to_owned()), download);
+        self.held.insert(id, download);
         (!wait).then(|| told(module, version, None))
     }
 
     /// An object of `go mod download -json` gives the hash of a download.
     pub(super) fn sum(&mut self, module: &str, version: &str, sum: &str) {
-        if let Some(download) = self.held.get_mut(&(module.to_owned(), version.to_owned())) {
+        if let Some(download) = self.held.get_mut(module, version) {
             download.sum = Some(bounded(sum));
         }
     }
@@ -250,8 +252,7 @@ impl Downloads {
             return None;
         }
         let new = if failure.is_none() { self.seen(module, version, Signal::Request, at, offset) } else { None };
-        let download = self.held.get_mut(&(module.clone(), version.clone()));
-        let Some(download) = download else { return new };
+        let Some(download) = self.held.get_mut(module, version) else { return new };
         download.host = Some(bounded(&request.host));
         if failure.is_some() {
             return None;
@@ -269,20 +270,19 @@ impl Downloads {
         why: Why,
         host: Option<&str>,
     ) -> (Option<SpanId>, Vec<Told<'a>>) {
-        let key = match version.strip_prefix("go") {
+        let held = match version.strip_prefix("go") {
             Some(_) if module == TOOLCHAIN_MODULE => {
-                let of = |key: &&(String, String)| key.0 == module && key.1.contains(version);
-                self.held.keys().find(of).cloned()
+                self.held.iter_mut().find(|held| held.module == module && held.version.contains(version))
             }
-            Some(_) | None => Some((module.to_owned(), version.to_owned())),
+            Some(_) | None => self.held.get_mut(module, version),
         };
         let id = ids::remembered(&[module, version]);
         let class = why.class;
         let mut host = host.map(bounded);
         let mut news = Vec::new();
         let mut span = None;
-        if let Some(download) = key.and_then(|key| self.held.get_mut(&key)) {
-            span = Some(download.span_id);
+        if let Some(download) = held {
+            span = Some(download.span_id(self.root));
             host = host.or_else(|| download.host.clone());
             download.why.get_or_insert(why);
             if !std::mem::replace(&mut download.told, true) {
@@ -309,7 +309,7 @@ impl Downloads {
         if !self.requests_shown {
             return news;
         }
-        for download in self.held.values_mut() {
+        for download in self.held.iter_mut() {
             if !std::mem::replace(&mut download.told, true) {
                 news.push((download.offset, told_of(download)));
             }
@@ -320,7 +320,7 @@ impl Downloads {
 
     /// Downloads are over: gives out at most `limit` spans, failures first, then downloads, then the longest.
     pub(super) fn complete(&mut self, times: &Times, limit: usize) -> Complete {
-        let mut downloads: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
+        let mut downloads = self.held.take();
         let mut requests = std::mem::take(&mut self.requests);
         for request in &mut requests {
             (request.start, request.end) = earlier(request.start, request.end, request.stamped, times);
@@ -344,7 +344,7 @@ impl Downloads {
             downloads,
             requests,
         };
-        adopt(&mut complete);
+        adopt(self.root, &mut complete);
         complete
     }
 
@@ -362,12 +362,15 @@ impl Downloads {
 }
 
 /// Hangs the requests on the downloads that they belong to, and widens those to cover them.
-fn adopt(complete: &mut Complete) {
+fn adopt(root: SpanId, complete: &mut Complete) {
+    if complete.requests.is_empty() {
+        return;
+    }
     let mut by_key: HashMap<(String, String), &mut Download> =
         complete.downloads.iter_mut().map(|d| ((d.module.clone(), d.version.clone()), d)).collect();
     for request in &mut complete.requests {
         let Some(download) = request.of.as_ref().and_then(|key| by_key.get_mut(key)) else { continue };
-        request.parent = download.span_id;
+        request.parent = download.span_id(root);
         download.start = download.start.min(request.start);
         download.end = download.end.max(request.end);
     }

@@ -76,8 +76,9 @@ pub(super) struct Files {
     bursts: Bursts,
     /// Went out from files alone, by module and version: from when to when it was.
     by_files: Memory<(Timestamp, Timestamp)>,
-    /// Went out from a log alone.
-    by_logs: Memory<Left>,
+    /// Went out from a log alone, the oldest first. Logs tell of many and files ask for few, so that no index of it is
+    /// kept; at most [`MOST_REMEMBERED`].
+    by_logs: VecDeque<Left>,
     stalled: BTreeMap<([u8; 16], String, String), ()>,
     clock: Timestamp,
 }
@@ -89,7 +90,7 @@ impl Files {
             held: VecDeque::new(),
             bursts: Bursts::new(settings),
             by_files: Memory::default(),
-            by_logs: Memory::default(),
+            by_logs: VecDeque::new(),
             stalled: BTreeMap::new(),
             clock: Timestamp::from_nanos(i64::MIN),
         }
@@ -105,9 +106,11 @@ impl Files {
     ) {
         self.clock = self.clock.max(clock);
         let id = ids::remembered(&[&download.module, &download.version]);
-        let is_of = |left: &Left| [left.time, left.observed].into_iter().any(|at| near(at, download).is_some());
-        if self.by_logs.map.get(&id).is_some_and(is_of) {
-            self.by_logs.map.remove(&id);
+        let is_near = |left: &Left| [left.time, left.observed].into_iter().any(|at| near(at, download).is_some());
+        // the last time that it was told is the one that counts
+        let told = self.by_logs.iter().rposition(|left| left.id == id);
+        if told.is_some_and(|at| self.by_logs.get(at).is_some_and(is_near)) {
+            self.by_logs.retain(|left| left.id != id);
             out.push(Outcome::Downloaded(facts(download, None, None)));
             return;
         }
@@ -151,8 +154,11 @@ impl Files {
 
     /// What a log told alone.
     pub(super) fn told_by_a_log(&mut self, left: Vec<Left>) {
-        if self.is_on {
-            left.into_iter().for_each(|left| self.by_logs.insert(left.id, left));
+        if self.is_on && !left.is_empty() {
+            let over = (self.by_logs.len() + left.len()).saturating_sub(MOST_REMEMBERED);
+            self.by_logs.drain(..over.min(self.by_logs.len()));
+            let first = left.len().saturating_sub(MOST_REMEMBERED);
+            self.by_logs.extend(left.into_iter().skip(first));
         }
     }
 

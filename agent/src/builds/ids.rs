@@ -49,18 +49,27 @@ pub(crate) fn root_of(trace: TraceId) -> SpanId {
 
 /// A child: `ordinal` parts those of the same kind and name under one parent.
 pub(crate) fn child_of(parent: SpanId, kind: &str, name: &str, ordinal: u64) -> SpanId {
-    let hash = Sha256::new()
-        .chain_update(parent.0)
-        .chain_update((kind.len() as u64).to_le_bytes())
-        .chain_update(kind)
-        .chain_update((name.len() as u64).to_le_bytes())
-        .chain_update(name)
-        .chain_update(ordinal.to_le_bytes())
-        .finalize();
+    let (kind_len, name_len) = ((kind.len() as u64).to_le_bytes(), (name.len() as u64).to_le_bytes());
+    let ordinal = ordinal.to_le_bytes();
+    let parts = [&parent.0[..], &kind_len, kind.as_bytes(), &name_len, name.as_bytes(), &ordinal];
     let mut id = [0; 8];
-    copy(&hash, &mut id);
+    // every span has one: in one piece it costs half as much
+    let mut all = [0; MOST_IN_ONE_PIECE];
+    let mut length = 0;
+    for part in parts {
+        let Some(room) = all.get_mut(length..length + part.len()) else {
+            copy(&parts.into_iter().fold(Sha256::new(), Digest::chain_update).finalize(), &mut id);
+            return SpanId(id);
+        };
+        room.copy_from_slice(part);
+        length += part.len();
+    }
+    copy(&Sha256::digest(all.get(..length).unwrap_or_default()), &mut id);
     SpanId(id)
 }
+
+/// What makes the id of a span mostly has less, in bytes.
+const MOST_IN_ONE_PIECE: usize = 256;
 
 /// A short hash to remember a name by. It never leaves the process and lasts no longer.
 pub(crate) fn remembered(parts: &[&str]) -> u64 {
@@ -95,6 +104,22 @@ mod tests {
         assert_ne!(child, child_of(root, "tes", "ta", 0));
         assert_ne!(child, child_of(root, "test", "a", 1));
         assert_ne!(remembered(&["a", "bc"]), remembered(&["ab", "c"]));
+    }
+
+    #[test]
+    fn the_id_of_a_child_is_the_hash_of_its_parts_however_long_its_name_is() {
+        for length in [0, 1, 20, 200, 207, 208, 209, 210, 1000] {
+            let name = "n".repeat(length);
+            let hash = Sha256::new()
+                .chain_update([7; 8])
+                .chain_update(4_u64.to_le_bytes())
+                .chain_update("test")
+                .chain_update((length as u64).to_le_bytes())
+                .chain_update(&name)
+                .chain_update(9_u64.to_le_bytes())
+                .finalize();
+            assert_eq!(child_of(SpanId([7; 8]), "test", &name, 9).0[..], hash[..8], "{length}");
+        }
     }
 
     #[test]

@@ -183,8 +183,9 @@ impl OpenBuild {
     }
 
     fn case(&mut self, case: &NewCase<'_>, at: At, offset: u64, out: &mut Vec<Outcome>) {
-        let (flaky, evicted) = self.packages.case(case, at, &self.times, offset, self.outbox.floor());
-        self.times.cover(self.times.start_of(at, case.elapsed), at);
+        let start = self.times.start_of(at, case.elapsed);
+        let (flaky, evicted) = self.packages.case(case, start, at, offset, self.outbox.floor());
+        self.times.cover(start, at);
         self.tally.case(case.status, flaky.is_some());
         if case.status == CaseStatus::Fail {
             self.findings.failed();
@@ -217,7 +218,8 @@ impl OpenBuild {
                 self.printed_before(package, status)
             }
         };
-        self.times.cover(self.times.start_of(at, elapsed), at);
+        let start = self.times.start_of(at, elapsed);
+        self.times.cover(start, at);
         self.tally.package(status, cached, *coverage_percent);
         self.findings.slow_package(package, elapsed);
         out.push(Outcome::TestPackage { offset, status, cached, elapsed_seconds: elapsed, trace_id: self.trace });
@@ -227,8 +229,8 @@ impl OpenBuild {
             coverage_percent: *coverage_percent,
             timed: elapsed.is_some() || cached,
         };
-        let new = NewReport { report, elapsed, why };
-        for complete in self.packages.report(package, new, at, &self.times, offset).into_iter().flatten() {
+        let new = NewReport { report, why };
+        for complete in self.packages.report(package, new, start, at, offset).into_iter().flatten() {
             self.complete(complete);
         }
     }

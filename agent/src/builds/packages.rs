@@ -6,19 +6,21 @@
 //!
 //! Invariant: what is held is at most twice the span limit of a build, however many tests a log names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use gobeacon_formats::{CaseStatus, Failure, FailureClass, PackageStatus, Timestamp};
 
 use super::build::SpanId;
 use super::findings::{Stage, rank, stage};
-use super::times::{At, Times};
+use super::times::At;
 use super::{ids, redact};
 
 mod choice;
+mod opened;
 
 pub(super) use choice::{LeftOut, choose};
+use opened::Opened;
 
 /// Packages whose tests were seen but not their result. `go test` runs as many at once as there are CPUs, so more is
 /// a log that lies; the one opened first is then given out as unfinished.
@@ -105,6 +107,8 @@ pub(super) struct Package {
     pub(super) cases: Vec<Case>,
     /// Cases that were left out.
     pub(super) folded: u64,
+    /// A test of a package of this name has failed in this build.
+    had_failures: bool,
 }
 
 impl Package {
@@ -119,6 +123,7 @@ impl Package {
             why: None,
             cases: Vec::new(),
             folded: 0,
+            had_failures: false,
         }
     }
 
@@ -173,9 +178,11 @@ pub(super) struct Packages {
     root: SpanId,
     /// Most cases held in open packages before the shortest are folded.
     max_held: usize,
-    open: HashMap<String, Box<Package>, RandomState>,
+    open: Opened,
     held: usize,
     reported: Option<Package>,
+    /// Packages of failed tests: in all others no test can be flaky.
+    had_failures: HashSet<u64, RandomState>,
     /// Failed tests, and whether it was told that they are flaky.
     failed: HashMap<u64, bool, RandomState>,
 }
@@ -185,30 +192,37 @@ impl Packages {
         Self {
             root,
             max_held: max_spans.saturating_mul(2),
-            open: HashMap::default(),
+            open: Opened::default(),
             held: 0,
             reported: None,
+            had_failures: HashSet::default(),
             failed: HashMap::default(),
         }
     }
 
-    /// A case ended; one that is worth less than `floor` is only counted. Gives out its span id when it is flaky, which is
-    /// told once for each test, and a package that had to make room.
+    /// A case that began at `start` ended; one that is worth less than `floor` is only counted. Gives out its span id when
+    /// it is flaky, which is told once for each test, and a package that had to make room.
     pub(super) fn case(
         &mut self,
         case: &NewCase<'_>,
+        start: Timestamp,
         at: At,
-        times: &Times,
         offset: u64,
         floor: Option<Worth>,
     ) -> (Option<SpanId>, Option<Package>) {
-        let flaky = self.flaky(case);
-        let start = times.start_of(at, case.elapsed);
-        let told = flaky.is_some() || case.status == CaseStatus::Fail;
-        let is_kept = told || floor.is_none_or(|floor| worth(told, start, at.time, offset) >= floor);
         let (package, evicted) = self.package(case.package.unwrap_or(""), at, offset);
         let Some(package) = package else { return (None, evicted) };
         package.cover(start, at.time);
+        let has_failed = case.status == CaseStatus::Fail;
+        package.had_failures |= has_failed;
+        if !package.had_failures && floor.is_some_and(|floor| worth(false, start, at.time, offset) < floor) {
+            package.folded += 1;
+            return (None, evicted);
+        }
+        let flaky = if package.had_failures { self.flaky(case) } else { None };
+        let told = flaky.is_some() || has_failed;
+        let is_kept = told || floor.is_none_or(|floor| worth(told, start, at.time, offset) >= floor);
+        let Some(package) = self.open.find(case.package.unwrap_or("")) else { return (None, evicted) };
         if !is_kept {
             package.folded += 1;
             return (None, evicted);
@@ -248,7 +262,7 @@ impl Packages {
                     None => return (None, evicted),
                 }
             }
-            None => match self.open.get_mut(name) {
+            None => match self.open.find(name) {
                 Some(package) => package,
                 None => return (None, None),
             },
@@ -265,13 +279,13 @@ impl Packages {
         (Some(span), evicted)
     }
 
-    /// A package was reported. Gives out what is complete.
+    /// A package that began at `start` was reported. Gives out what is complete.
     pub(super) fn report(
         &mut self,
         name: &str,
         new: NewReport,
+        start: Timestamp,
         at: At,
-        times: &Times,
         offset: u64,
     ) -> [Option<Package>; 2] {
         let before = self.reported.take();
@@ -280,7 +294,7 @@ impl Packages {
             None => Package::new(self.root, name, at, offset),
         };
         self.held -= package.cases.len();
-        package.cover(times.start_of(at, new.elapsed), at.time);
+        package.cover(start, at.time);
         package.report = Some(new.report);
         package.why = package.why.or(new.why);
         if package.waits_for_reason() {
@@ -301,14 +315,14 @@ impl Packages {
     pub(super) fn close(&mut self) -> Vec<Package> {
         self.held = 0;
         let mut left: Vec<_> = self.reported.take().into_iter().collect();
-        left.extend(std::mem::take(&mut self.open).into_values().map(|package| *package));
+        left.extend(self.open.drain());
         left.sort_by_key(|package| package.opened_at);
         left
     }
 
     /// What no span has gone out for: tests, packages, and of these the ones that are not reported.
     pub(super) fn held(&self) -> (u64, u64, u64) {
-        let open = || self.open.values().map(Box::as_ref);
+        let open = || self.open.iter();
         let tests = |package: &Package| package.cases.len() as u64 + package.folded;
         let unfinished = open().filter(|package| !package.by_hand()).count() as u64;
         let reported = self.reported.iter();
@@ -318,17 +332,17 @@ impl Packages {
 
     /// The open package of this name, and one that had to make room for it.
     fn package(&mut self, name: &str, at: At, offset: u64) -> (Option<&mut Package>, Option<Package>) {
-        if self.open.contains_key(name) {
-            return (self.open.get_mut(name).map(Box::as_mut), None);
-        }
         let mut evicted = None;
-        if self.open.len() >= MAX_OPEN_PACKAGES {
-            let oldest = self.open.iter().min_by_key(|(_, package)| package.opened_at).map(|(name, _)| name.clone());
-            evicted = oldest.and_then(|name| self.open.remove(&name)).map(|package| *package);
-            self.held -= evicted.as_ref().map_or(0, |package| package.cases.len());
+        if self.open.find(name).is_none() {
+            if self.open.len() >= MAX_OPEN_PACKAGES {
+                evicted = self.open.remove_oldest().map(|package| *package);
+                self.held -= evicted.as_ref().map_or(0, |package| package.cases.len());
+            }
+            let mut new = Box::new(Package::new(self.root, name, at, offset));
+            new.had_failures = !self.had_failures.is_empty() && self.had_failures.contains(&ids::remembered(&[name]));
+            self.open.add(name, new);
         }
-        let new = Box::new(Package::new(self.root, name, at, offset));
-        (Some(self.open.entry(name.to_owned()).or_insert(new)), evicted)
+        (self.open.find(name), evicted)
     }
 
     /// Whether this case makes its test flaky, and if so whether that is new.
@@ -342,6 +356,7 @@ impl Packages {
             CaseStatus::Fail => {
                 if self.failed.len() < MAX_REMEMBERED_FAILURES {
                     self.failed.entry(key).or_insert(false);
+                    self.had_failures.insert(ids::remembered(&[case.package.unwrap_or("")]));
                 }
                 None
             }
@@ -351,14 +366,14 @@ impl Packages {
 
     /// Folds the half of the held cases that is worth least.
     fn fold(&mut self) {
-        let mut worths: Vec<_> = self.open.values().flat_map(|package| package.cases.iter().map(Case::worth)).collect();
+        let mut worths: Vec<_> = self.open.iter().flat_map(|package| package.cases.iter().map(Case::worth)).collect();
         let middle = worths.len() / 2;
         let (_, least, _) = worths.select_nth_unstable(middle);
         let least = *least;
-        for package in self.open.values_mut() {
+        for package in self.open.iter_mut() {
             package.keep(|worth| worth >= least);
         }
-        self.held = self.open.values().map(|package| package.cases.len()).sum();
+        self.held = self.open.iter().map(|package| package.cases.len()).sum();
     }
 }
 
@@ -380,7 +395,6 @@ pub(super) struct NewCase<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct NewReport {
     pub(super) report: Report,
-    pub(super) elapsed: Option<f64>,
     /// Why it failed, where that was printed before.
     pub(super) why: Option<Why>,
 }

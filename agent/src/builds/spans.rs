@@ -13,6 +13,7 @@ use super::packages::{Case, Package, Why};
 
 /// A module download.
 pub(super) fn download(trace: TraceId, root: SpanId, download: Download) -> Span {
+    let span_id = download.span_id(root);
     let mut attributes: Attributes = vec![
         ("artifact.purl", text(purl(&download.module, &download.version))),
         ("gobuild.module.path", text(download.module)),
@@ -30,7 +31,7 @@ pub(super) fn download(trace: TraceId, root: SpanId, download: Download) -> Span
     let error = failed(download.why, &mut attributes);
     Span {
         trace_id: trace,
-        span_id: download.span_id,
+        span_id,
         parent: Some(root),
         name: "module download".into(),
         kind: SpanKind::Client,
@@ -156,10 +157,10 @@ pub(super) fn package(trace: TraceId, root: SpanId, package: Package, spans: &mu
 
 fn case(trace: TraceId, parent: SpanId, suite: Option<&str>, case: Case) -> Span {
     let span_id = case.span_id(parent);
-    let mut attributes: Attributes = vec![
-        ("test.case.name", text(case.name)),
-        ("test.case.result.status", Value::Str(case_status(case.status).into())),
-    ];
+    // few have more than these and that of the package
+    let mut attributes: Attributes = Vec::with_capacity(3);
+    attributes.push(("test.case.name", text(case.name)));
+    attributes.push(("test.case.result.status", Value::Str(case_status(case.status).into())));
     attributes.extend(suite.map(|suite| ("test.suite.name", text(suite.to_owned()))));
     if !case.timed {
         attributes.push(("gobuild.test.duration_known", Value::Bool(false)));

@@ -52,6 +52,8 @@ pub(super) struct Builder<R: Record> {
     bytes: usize,
     /// The record that is being encoded.
     scratch: Vec<u8>,
+    /// How much the records of the last request took: room for those of the next.
+    last_bytes: usize,
     of: PhantomData<fn(R)>,
 }
 
@@ -64,7 +66,16 @@ struct Group {
 
 impl<R: Record> Builder<R> {
     pub(super) fn new(limits: Limits, common: Common) -> Self {
-        Self { limits, common, groups: Vec::new(), records: 0, bytes: 0, scratch: Vec::new(), of: PhantomData }
+        Self {
+            limits,
+            common,
+            groups: Vec::new(),
+            records: 0,
+            bytes: 0,
+            scratch: Vec::new(),
+            last_bytes: 0,
+            of: PhantomData,
+        }
     }
 
     /// Other limits, for records that come from now on.
@@ -105,7 +116,9 @@ impl<R: Record> Builder<R> {
             }
             self.bytes += size_with_group - size;
             group = Some(self.groups.len());
-            self.groups.push(Group { of: Arc::clone(resource), resource: made, records: Vec::new() });
+            // the first group of a request mostly stays alone
+            let room = if self.groups.is_empty() { self.last_bytes } else { 0 };
+            self.groups.push(Group { of: Arc::clone(resource), resource: made, records: Vec::with_capacity(room) });
         }
         if let Some(group) = group.and_then(|at| self.groups.get_mut(at)) {
             wire::bytes(2, &self.scratch, &mut group.records);
@@ -124,6 +137,7 @@ impl<R: Record> Builder<R> {
         let mut payload = Vec::with_capacity(self.bytes);
         groups.iter().for_each(|group| encode::group(&group.resource, &group.records, &mut payload));
         let batch = Batch { payload: payload.into(), records: self.records() };
+        self.last_bytes = groups.first().map_or(0, |group| group.records.len());
         (self.records, self.bytes) = (0, 0);
         self.scratch.shrink_to(KEPT_CAPACITY);
         Some(batch)

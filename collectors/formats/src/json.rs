@@ -10,6 +10,7 @@
 mod build_json;
 mod module_json;
 mod packages;
+mod quote;
 mod scan;
 mod test_json;
 mod told;

@@ -24,7 +24,7 @@ pub(in crate::builds) struct Left {
 impl Downloads {
     /// How far, in seconds, the first signal of a download is from what files showed; `None` when it is another's.
     pub(in crate::builds) fn fits(&self, files: &modcache::Download) -> Option<f64> {
-        let download = self.held.get(&(files.module.clone(), files.version.clone()))?;
+        let download = self.held.get(&files.module, &files.version)?;
         let is_free = download.files.is_none();
         [download.start, download.observed]
             .into_iter()
@@ -35,7 +35,7 @@ impl Downloads {
 
     /// Files showed this download, from its start to its end.
     pub(in crate::builds) fn downloaded(&mut self, files: &modcache::Download) {
-        if let Some(download) = self.held.get_mut(&(files.module.clone(), files.version.clone())) {
+        if let Some(download) = self.held.get_mut(&files.module, &files.version) {
             download.start = files.start;
             download.end = files.end;
             download.stamped = true;
@@ -59,12 +59,12 @@ impl Downloads {
 
     /// The span of a download that is held.
     pub(in crate::builds) fn span_of(&self, module: &str, version: &str) -> Option<SpanId> {
-        self.held.get(&(module.to_owned(), version.to_owned())).map(|download| download.span_id)
+        self.held.get(module, version).map(|download| download.span_id(self.root))
     }
 
     /// Whether files have yet to show one that is held.
     pub(in crate::builds) fn waits(&self) -> bool {
-        self.held.values().any(|download| download.files.is_none())
+        self.held.iter().any(|download| download.files.is_none())
     }
 
     /// Downloads and requests that no span has gone out for.
@@ -75,7 +75,7 @@ impl Downloads {
 
     /// Whether files have shown any that is held.
     pub(in crate::builds) fn are_shown(&self) -> bool {
-        self.held.values().any(|download| download.files.is_some())
+        self.held.iter().any(|download| download.files.is_some())
     }
 
     /// What went out or was folded without files, since the last time.
@@ -86,7 +86,7 @@ impl Downloads {
     /// Downloads go out: what files told of them, and failures that only files told.
     pub(in crate::builds) fn shown(&mut self, trace: TraceId) -> Vec<(u64, FileFacts, Option<Told<'static>>)> {
         let mut all = Vec::new();
-        for download in self.held.values_mut() {
+        for download in self.held.iter_mut() {
             let Some(files) = &download.files else {
                 let id = ids::remembered(&[&download.module, &download.version]);
                 self.left.push(Left { id, time: download.start, observed: download.observed });

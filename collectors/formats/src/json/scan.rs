@@ -9,8 +9,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
+use super::quote::quote_or_backslash;
 use crate::text::decimal;
 
 /// The fields of one object. A key that is missing is `None`.
@@ -219,12 +218,12 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn string(&mut self) -> Option<Str<'a>> {
         let rest = self.rest();
-        let mut end = memchr2(b'"', b'\\', rest)?;
+        let mut end = quote_or_backslash(rest)?;
         let mut escaped = false;
         while rest.get(end) == Some(&b'\\') {
             escaped = true;
             let from = end + escape_len(rest.get(end..)?)?;
-            end = from + memchr2(b'"', b'\\', rest.get(from..)?)?;
+            end = from + quote_or_backslash(rest.get(from..)?)?;
         }
         let raw = self.text.get(self.at..self.at + end)?;
         self.at += end + 1;
