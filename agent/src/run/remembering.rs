@@ -151,9 +151,8 @@ impl Remembering {
 
     /// Whether a page that waits will be answered soon.
     fn is_quick(&self, exporter: Option<&Exporter>) -> bool {
-        let is_written = self.keeper.as_ref().is_some_and(|it| !it.is_failing());
         // without a spool only the backend makes anything safe
-        is_written && !self.in_vain && exporter.is_none_or(Exporter::is_spooled)
+        self.is_kept() && !self.in_vain && exporter.is_none_or(Exporter::is_spooled)
     }
 
     fn answer_pages(&mut self) {

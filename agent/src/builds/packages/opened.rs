@@ -35,14 +35,16 @@ impl Opened {
     }
 
     /// Adds one that is not there.
-    pub(super) fn add(&mut self, name: &str, package: Box<Package>) -> Option<&mut Package> {
+    pub(super) fn add(&mut self, name: &str, package: Box<Package>) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
         self.at.insert(name.to_owned(), slot);
         self.last = slot;
-        self.slots.get_mut(slot).map(|place| &mut **place.insert(package))
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(package);
+        }
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<Box<Package>> {
