@@ -41,22 +41,16 @@ struct Held {
     until: Timestamp,
 }
 
-/// A map that forgets.
-#[derive(Debug)]
-struct Memory<T> {
-    map: HashMap<u64, T>,
+/// From when to when a download was, by an id of its module and version; it forgets the oldest.
+#[derive(Debug, Default)]
+struct Memory {
+    map: HashMap<u64, (Timestamp, Timestamp)>,
     order: VecDeque<u64>,
 }
 
-impl<T> Default for Memory<T> {
-    fn default() -> Self {
-        Self { map: HashMap::new(), order: VecDeque::new() }
-    }
-}
-
-impl<T> Memory<T> {
-    fn insert(&mut self, id: u64, value: T) {
-        if self.map.insert(id, value).is_none() {
+impl Memory {
+    fn insert(&mut self, id: u64, times: (Timestamp, Timestamp)) {
+        if self.map.insert(id, times).is_none() {
             self.order.push_back(id);
         }
         // some of the order may have been taken out of the map
@@ -75,7 +69,7 @@ pub(super) struct Files {
     held: VecDeque<Held>,
     bursts: Bursts,
     /// Went out from files alone, by module and version: from when to when it was.
-    by_files: Memory<(Timestamp, Timestamp)>,
+    by_files: Memory,
     /// Went out from a log alone, the oldest first. Logs tell of many and files ask for few, so that no index of it is
     /// kept; at most [`MOST_REMEMBERED`].
     by_logs: VecDeque<Left>,
